@@ -1,0 +1,1 @@
+"""The experiment: its schema, and how a YAML file becomes one. Imports no torch."""

@@ -1,0 +1,320 @@
+"""The experiment as frozen pydantic models: what a YAML file may say, with units and limits.
+
+Every field has a description: it is the text that editors show from the generated JSON Schema, and the reference a
+user reads. Lengths are in scene units, times in seconds unless the name says otherwise, angles in degrees.
+A model holds plain data only; what the numbers mean is told where they are used.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+__all__ = [
+    "BlenderData",
+    "Config",
+    "DataConfig",
+    "DeadStart",
+    "EvaluateConfig",
+    "Experiment",
+    "HashGridConfig",
+    "InstantNgpConfig",
+    "LossConfig",
+    "ModelConfig",
+    "OccupancyConfig",
+    "OptimizerConfig",
+    "RenderConfig",
+    "ResourcesConfig",
+    "ScheduleConfig",
+    "SweepConfig",
+    "SyntheticData",
+    "TrainConfig",
+]
+
+PositiveInt = Annotated[int, Field(ge=1)]
+PositiveFloat = Annotated[float, Field(gt=0)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Background = Literal["white", "black", "random"]
+Point = tuple[float, float, float]
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*$"
+
+
+class Config(BaseModel):
+    """Base of every section: frozen, unknown keys refused, no infinities."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
+
+
+class SyntheticData(Config):
+    """A procedural scene with exact ray-traced images: no download, known answer."""
+
+    kind: Literal["synthetic"] = "synthetic"
+    scene: Literal["toybox"] = "toybox"
+    """Which procedural scene."""
+    image_size: Annotated[int, Field(ge=8, le=2048)] = 96
+    """Width and height of every image, in pixels."""
+    train_views: PositiveInt = 60
+    """Number of training images, on a sphere around the scene."""
+    test_views: PositiveInt = 8
+    """Number of held-out images, on a turntable between the training views."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Seed of the camera positions (the scene itself is fixed)."""
+    supersample: Annotated[int, Field(ge=1, le=8)] = 3
+    """Rays per pixel side that are averaged in the ground truth."""
+
+
+class BlenderData(Config):
+    """The Blender format of NeRF: ``transforms_<split>.json`` beside RGBA images."""
+
+    kind: Literal["blender"]
+    root: str
+    """Folder that holds ``transforms_train.json``. ``${storage}`` is the site's storage root."""
+    downsample: Annotated[int, Field(ge=1, le=64)] = 1
+    """Integer factor by which images are averaged down when read."""
+    train_splits: tuple[Literal["train", "val", "test"], ...] = ("train",)
+    """Splits that are trained on."""
+    test_split: Literal["train", "val", "test"] = "val"
+    """Split that is held out and evaluated."""
+    max_train_views: PositiveInt | None = None
+    """Use only the first so many training images; all of them by default."""
+    max_test_views: PositiveInt | None = None
+    """Use only the first so many held-out images; all of them by default."""
+    bound: PositiveFloat = 1.5
+    """Half the side of the axis-aligned cube around the origin that holds the scene."""
+    near: Annotated[float, Field(ge=0)] = 2.0
+    """Distance along a ray at which the scene begins."""
+    far: PositiveFloat = 6.0
+    """Distance along a ray at which the scene ends."""
+
+    @model_validator(mode="after")
+    def _near_before_far(self) -> BlenderData:
+        if self.near >= self.far:
+            raise ValueError(f"near ({self.near}) must be smaller than far ({self.far})")
+        if self.test_split in self.train_splits:
+            raise ValueError(f"test_split '{self.test_split}' is also in train_splits, so nothing would be held out")
+        return self
+
+
+DataConfig = Annotated[SyntheticData | BlenderData, Field(discriminator="kind")]
+
+
+class HashGridConfig(Config):
+    """Multiresolution hash grid (Instant-NGP, section 3)."""
+
+    levels: Annotated[int, Field(ge=1, le=32)] = 16
+    """Number of resolutions (L in the paper)."""
+    features: Literal[1, 2, 4, 8] = 2
+    """Features stored at each grid point (F in the paper)."""
+    log2_table_size: Annotated[int, Field(ge=4, le=24)] = 19
+    """Base-2 logarithm of the largest number of entries of a level (T in the paper)."""
+    base_resolution: Annotated[int, Field(ge=2, le=512)] = 16
+    """Cells along a side of the coarsest level (N_min in the paper)."""
+    max_resolution: Annotated[int, Field(ge=2, le=65536)] = 1024
+    """Cells along a side of the finest level (N_max in the paper)."""
+
+    @model_validator(mode="after")
+    def _coarse_before_fine(self) -> HashGridConfig:
+        if self.max_resolution < self.base_resolution:
+            raise ValueError(
+                f"max_resolution ({self.max_resolution}) must be at least base_resolution ({self.base_resolution})"
+            )
+        return self
+
+
+class OccupancyConfig(Config):
+    """Occupancy grid that lets rays skip empty space (Instant-NGP, appendix C)."""
+
+    resolution: Literal[16, 32, 64, 128, 256] = 128
+    """Cells along a side."""
+    update_every: PositiveInt = 16
+    """Steps between updates."""
+    warmup_steps: Annotated[int, Field(ge=0)] = 256
+    """Steps during which every cell is visited at each update."""
+    decay: Annotated[float, Field(gt=0, le=1)] = 0.95
+    """Factor applied to a cell's density at each update."""
+    threshold: Annotated[float, Field(ge=0)] = 0.01
+    """Opacity of one marching step above which a cell counts as occupied."""
+
+
+class InstantNgpConfig(Config):
+    """Instant-NGP: hash grid, two small networks, occupancy grid."""
+
+    kind: Literal["instant_ngp"]
+    hash_grid: HashGridConfig = HashGridConfig()
+    hidden_width: Annotated[int, Field(ge=8, le=1024)] = 64
+    """Neurons in each hidden layer."""
+    density_hidden_layers: Annotated[int, Field(ge=1, le=8)] = 1
+    """Hidden layers of the density network."""
+    color_hidden_layers: Annotated[int, Field(ge=1, le=8)] = 2
+    """Hidden layers of the color network."""
+    geometry_features: Annotated[int, Field(ge=1, le=256)] = 15
+    """Features that the density network hands to the color network."""
+    direction_degree: Annotated[int, Field(ge=1, le=4)] = 4
+    """Degree of the spherical harmonics of the view direction."""
+    occupancy: OccupancyConfig = OccupancyConfig()
+    steps_per_diagonal: Annotated[int, Field(ge=16, le=8192)] = 1024
+    """Marching steps along the diagonal of the scene box."""
+
+
+ModelConfig = Annotated[InstantNgpConfig, Field()]
+
+
+class OptimizerConfig(Config):
+    """Adam."""
+
+    learning_rate: Annotated[float, Field(gt=0, le=10)] = 1e-2
+    """Peak learning rate."""
+    betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (
+        0.9,
+        0.99,
+    )
+    """Decay of the first and second moment."""
+    eps: PositiveFloat = 1e-15
+    """Added to the root of the second moment."""
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    """L2 penalty on network weights (never on the hash grid)."""
+    max_grad_norm: PositiveFloat | None = None
+    """Clip gradients to this norm; no clipping by default."""
+
+
+class ScheduleConfig(Config):
+    """Learning rate over the steps."""
+
+    kind: Literal["constant", "cosine", "exponential"] = "exponential"
+    """Shape after the warm-up."""
+    warmup_steps: Annotated[int, Field(ge=0)] = 100
+    """Steps over which the rate rises linearly."""
+    final_factor: Annotated[float, Field(gt=0, le=1)] = 0.033
+    """Rate at the last step, as a fraction of the peak."""
+
+
+class LossConfig(Config):
+    """Weights and kinds of the loss terms."""
+
+    photometric: Literal["mse", "huber", "charbonnier"] = "huber"
+    """Distance between rendered and true color."""
+    opacity_entropy: Annotated[float, Field(ge=0)] = 1e-3
+    """Weight of -o ln o, which pushes the opacity o of a ray to 0 or 1."""
+    distortion: Annotated[float, Field(ge=0)] = 0.0
+    """Weight of the distortion loss of mip-NeRF 360 (eq. 15)."""
+
+
+class DeadStart(Config):
+    """When a start counts as dead, and what follows."""
+
+    check_step: Annotated[int, Field(ge=1)] = 300
+    """Step at which opacity is looked at."""
+    restarts: Annotated[int, Field(ge=0, le=10)] = 1
+    """How often training starts again from another seed before it is given up."""
+
+
+class TrainConfig(Config):
+    """How long and how training runs."""
+
+    steps: PositiveInt = 2000
+    """Optimizer steps."""
+    rays: Annotated[int, Field(ge=16, le=1 << 20)] = 1024
+    """Rays of the first step; later steps take as many as give ``samples``."""
+    samples: Annotated[int, Field(ge=256, le=1 << 24)] = 1 << 15
+    """Field evaluations aimed at in each step."""
+    background: Background = "random"
+    """Color behind transparent training pixels; evaluation uses ``evaluate.background``."""
+    optimizer: OptimizerConfig = OptimizerConfig()
+    schedule: ScheduleConfig = ScheduleConfig()
+    loss: LossConfig = LossConfig()
+    dead_start: DeadStart = DeadStart()
+    checkpoint_every_s: PositiveFloat = 60.0
+    """Seconds between checkpoints (one is also written at the end and on a warning signal)."""
+    keep_checkpoints: PositiveInt = 2
+    """Newest checkpoints that are kept."""
+    log_every: PositiveInt = 50
+    """Steps between scalars in the event files."""
+    preview_every: PositiveInt | None = 500
+    """Steps between previews of one held-out view; ``null`` for none."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where to compute; ``auto`` takes a GPU where there is one."""
+    threads: PositiveInt | None = None
+    """CPU threads; all that the job has by default."""
+
+
+class EvaluateConfig(Config):
+    """Metrics on the held-out views."""
+
+    background: Literal["white", "black"] = "white"
+    """Color behind transparent pixels, in the truth and in the rendering."""
+    max_views: PositiveInt | None = None
+    """Evaluate only so many views, evenly chosen; all of them by default."""
+    chunk: Annotated[int, Field(ge=64)] = 8192
+    """Rays rendered at once."""
+    transmittance_threshold: Annotated[float, Field(ge=0, lt=1)] = 1e-3
+    """A ray ends where less than this fraction of its light is left."""
+
+
+class RenderConfig(Config):
+    """Camera paths and videos."""
+
+    path: Literal["orbit", "test"] = "orbit"
+    """``orbit`` circles the scene; ``test`` takes the held-out cameras in order."""
+    frames: Annotated[int, Field(ge=1, le=100000)] = 60
+    """Frames of an orbit."""
+    fps: Annotated[int, Field(ge=1, le=240)] = 30
+    """Frames per second of the video."""
+    elevation_deg: Annotated[float, Field(ge=-89, le=89)] = 30.0
+    """Height of an orbit above the horizon of the scene."""
+    size: Annotated[int, Field(ge=8, le=8192)] | None = None
+    """Longer side of a frame in pixels; that of the data by default."""
+    background: Literal["white", "black"] = "white"
+    """Color behind the scene."""
+    formats: tuple[Literal["mp4", "gif", "png"], ...] = ("mp4", "gif")
+    """What is written; ``png`` keeps every frame."""
+    depth: bool = True
+    """Write depth as well: frames in color map, and the video beside the color one."""
+
+
+class ResourcesConfig(Config):
+    """What each task needs from the machine it runs on."""
+
+    gpus: Annotated[int, Field(ge=0, le=64)] | None = None
+    """GPUs of a task; by default those that the machine has."""
+    walltime: str | None = None
+    """Time limit such as ``2h``, ``90m`` or ``1:30:00``; at the limit a task writes a checkpoint and is continued."""
+    max_parallel: PositiveInt = 1
+    """Tasks of a sweep that may run at the same time."""
+
+
+class SweepConfig(Config):
+    """Several experiments from one file: exactly one of ``grid``, ``zip`` and ``list``."""
+
+    grid: dict[str, list[Any]] | None = None
+    """Dotted keys with lists of values: every combination, the last key fastest."""
+    zipped: Annotated[dict[str, list[Any]] | None, Field(alias="zip")] = None
+    """Dotted keys with lists of equal length: the first values together, then the second, …"""
+    listed: Annotated[list[dict[str, Any]] | None, Field(alias="list")] = None
+    """A list of mappings of dotted keys to values."""
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> SweepConfig:
+        forms = {"grid": self.grid, "zip": self.zipped, "list": self.listed}
+        given = [key for key, value in forms.items() if value is not None]
+        if len(given) != 1:
+            raise ValueError(f"give exactly one of grid, zip and list (found {', '.join(given) or 'none'})")
+        return self
+
+
+class Experiment(Config):
+    """What to compute."""
+
+    name: Annotated[str, Field(pattern=NAME_PATTERN, max_length=64)]
+    """Name of the run folder: letters, digits, ``-``, ``_`` and single dots inside, at most 64 characters."""
+    description: str = ""
+    """A sentence for the report."""
+    seed: Annotated[int, Field(ge=0, lt=1 << 31)] = 0
+    """Seed of initial weights, ray choice and jitter."""
+    data: DataConfig
+    model: ModelConfig
+    train: TrainConfig = TrainConfig()
+    evaluate: EvaluateConfig = EvaluateConfig()
+    render: RenderConfig = RenderConfig()
+    resources: ResourcesConfig = ResourcesConfig()
+    sweep: SweepConfig | None = None

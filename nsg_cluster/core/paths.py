@@ -1,0 +1,130 @@
+"""Every file name inside a run folder.
+
+A run folder holds what was submitted; each of its tasks (one for each experiment of a sweep, ``0`` for a single
+experiment) has a folder of its own. Nothing else in the package joins these names.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["RunPaths", "TaskPaths"]
+
+
+@dataclass(frozen=True, slots=True)
+class TaskPaths:
+    """Files of one task: ``<run>/tasks/<index>``."""
+
+    root: Path
+
+    @property
+    def spec(self) -> Path:
+        """The resolved experiment, complete: enough to run it again."""
+        return self.root / "spec.yaml"
+
+    @property
+    def status(self) -> Path:
+        """Written by the host-side wrapper: state, times, process, signal, exit code, attempt."""
+        return self.root / "status.json"
+
+    @property
+    def progress(self) -> Path:
+        """Written by the running stage: stage, step, rates, newest metrics, time left."""
+        return self.root / "progress.json"
+
+    @property
+    def cancelled(self) -> Path:
+        """The tombstone: exists once a user has cancelled this task."""
+        return self.root / "cancelled.json"
+
+    @property
+    def events(self) -> Path:
+        """Scalars and notices over time, one JSON object a line."""
+        return self.root / "events.jsonl"
+
+    @property
+    def log_out(self) -> Path:
+        """Standard output of the task, appended across attempts."""
+        return self.root / "log.out"
+
+    @property
+    def log_err(self) -> Path:
+        """Standard error of the task, appended across attempts."""
+        return self.root / "log.err"
+
+    @property
+    def environment(self) -> Path:
+        """Versions, machine, device and kernels that the newest attempt ran with."""
+        return self.root / "environment.json"
+
+    @property
+    def metrics(self) -> Path:
+        """Metrics of the held-out views: means, and each view."""
+        return self.root / "metrics.json"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of checkpoints."""
+        return self.root / "checkpoints"
+
+    @property
+    def tensorboard(self) -> Path:
+        """Folder of TensorBoard event files."""
+        return self.root / "tensorboard"
+
+    @property
+    def evaluation(self) -> Path:
+        """Folder of held-out views: color, truth, error and depth images."""
+        return self.root / "evaluation"
+
+    @property
+    def renders(self) -> Path:
+        """Folder of frames and videos along camera paths."""
+        return self.root / "renders"
+
+
+@dataclass(frozen=True, slots=True)
+class RunPaths:
+    """Files of one run: ``<storage>/runs/<experiment>/<utc time>-<short id>``."""
+
+    root: Path
+
+    @property
+    def spec(self) -> Path:
+        """The experiment as submitted, resolved, its sweep not yet expanded."""
+        return self.root / "spec.yaml"
+
+    @property
+    def record(self) -> Path:
+        """Who, when, git commit and difference, site, job ids, token, name and hash of each task."""
+        return self.root / "record.json"
+
+    @property
+    def script(self) -> Path:
+        """What was submitted."""
+        return self.root / "script.sh"
+
+    @property
+    def submitit(self) -> Path:
+        """Folder of submitit's own files."""
+        return self.root / "submitit"
+
+    @property
+    def supervisor_log(self) -> Path:
+        """Log of the process that starts this run's tasks on the local machine."""
+        return self.root / "supervisor.log"
+
+    @property
+    def report(self) -> Path:
+        """The self-contained HTML page."""
+        return self.root / "report.html"
+
+    @property
+    def tasks(self) -> Path:
+        """Folder that holds the task folders."""
+        return self.root / "tasks"
+
+    def task(self, index: int) -> TaskPaths:
+        """Return the files of task ``index``."""
+        return TaskPaths(self.tasks / str(index))

@@ -1,0 +1,1 @@
+"""Datasets: every loader turns one format into a ``Scene``."""

@@ -1,0 +1,1 @@
+"""Encodings, hash grids and networks: position and direction to density and color."""

@@ -1,0 +1,1 @@
+"""Rays, cameras, poses and boxes. Plain tensors; no configuration objects."""

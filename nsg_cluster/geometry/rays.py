@@ -1,0 +1,60 @@
+"""Tensors that travel together: rays, and the intervals sampled on them.
+
+World frame: right-handed, lengths in scene units. ``directions`` have unit length, so ``t`` is the distance from the
+origin along the ray. Samples of all rays lie packed one after another, in ray order: those of ray ``i`` are
+``offsets[i]:offsets[i + 1]``; a ray may have none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from jaxtyping import Float, Int
+from torch import Tensor
+
+__all__ = ["RaySamples", "Rays"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rays:
+    """Half-lines through pixels."""
+
+    origins: Float[Tensor, "rays 3"]
+    """Camera centers, in world coordinates."""
+    directions: Float[Tensor, "rays 3"]
+    """Unit vectors, in world coordinates."""
+    radii: Float[Tensor, " rays"]
+    """Radius of the pixel's cone at distance 1 (mip-NeRF, section 3.1: pixel width times 2/sqrt(12))."""
+    images: Int[Tensor, " rays"]
+    """Index of the image, within its split, that each ray belongs to."""
+
+    def __len__(self) -> int:
+        """Return the number of rays."""
+        return self.origins.shape[0]
+
+    def __getitem__(self, index: slice | Tensor) -> Rays:
+        """Return the selected rays."""
+        return Rays(
+            origins=self.origins[index],
+            directions=self.directions[index],
+            radii=self.radii[index],
+            images=self.images[index],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RaySamples:
+    """Intervals on rays, packed in ray order."""
+
+    starts: Float[Tensor, " samples"]
+    """Distance at which each interval begins."""
+    ends: Float[Tensor, " samples"]
+    """Distance at which each interval ends."""
+    rays: Int[Tensor, " samples"]
+    """Index of the ray of each interval; never decreases."""
+    offsets: Int[Tensor, " rays_plus_one"]
+    """First interval of each ray, and the total at the end."""
+
+    def __len__(self) -> int:
+        """Return the number of intervals of all rays."""
+        return self.starts.shape[0]

@@ -1,0 +1,55 @@
+"""What training, evaluation and rendering ask of a model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from jaxtyping import Float
+from torch import Generator, Tensor
+
+from nsg_cluster.geometry.rays import Rays, RaySamples
+
+__all__ = ["RadianceModel", "Rendering"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rendering:
+    """Rays, rendered."""
+
+    color: Float[Tensor, "rays 3"]
+    """Linear combination of sample colors and background, 0 to 1 as the images are (no conversion of color space)."""
+    opacity: Float[Tensor, " rays"]
+    """Sum of the sample weights, 0 to 1."""
+    depth: Float[Tensor, " rays"]
+    """Expected distance along the ray given that it is stopped, in scene units; 0 where opacity is 0."""
+    samples: RaySamples
+    """The intervals at which the field was evaluated."""
+    weights: Float[Tensor, " samples"]
+    """Share of each interval in its ray's color."""
+
+
+class RadianceModel(Protocol):
+    """A ``torch.nn.Module`` that renders rays; ``training`` tells training from evaluation."""
+
+    def render_rays(
+        self,
+        rays: Rays,
+        *,
+        background: Float[Tensor, "rays 3"],
+        generator: Generator | None = None,
+        transmittance_threshold: float = 0.0,
+    ) -> Rendering:
+        """Render rays over a background.
+
+        Args:
+            rays: What to render.
+            background: Color behind each ray.
+            generator: Source of the jitter; without one samples stand at fixed places.
+            transmittance_threshold: A ray ends where less than this fraction of its light is left.
+        """
+        ...
+
+    def before_step(self, step: int, generator: Generator) -> None:
+        """Do what is due before an optimizer step: occupancy, annealing."""
+        ...

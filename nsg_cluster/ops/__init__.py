@@ -1,0 +1,1 @@
+"""Numerical kernels: each defined in plain PyTorch, and compiled for CPU and CUDA where possible."""

@@ -1,0 +1,1 @@
+"""Densities and colors along rays to pixels and images."""

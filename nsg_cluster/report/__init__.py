@@ -1,0 +1,1 @@
+"""Run folders to tables, curves and one HTML page. Imports no torch."""

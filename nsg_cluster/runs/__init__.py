@@ -1,0 +1,1 @@
+"""Runs as the user sees them: submit, status, logs, cancel, resubmit, clean. Imports no torch."""

@@ -1,0 +1,1 @@
+"""Losses, optimizers, checkpoints, metrics and the training loop."""
