@@ -1,0 +1,50 @@
+# One command for each wish; `make help` lists them. Everything is installed into .venv, nothing elsewhere.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PINS := docker/constraints.txt
+EXTRAS ?= train,test
+PYTEST_ARGS ?= -n 2
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test install lint types unit sanitize schema format bench clean
+
+help: ## list the commands
+	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' Makefile | expand -t 12
+
+demo: install ## set up, train the quickstart on this machine, write pictures, video and report
+	$(BIN)/python launch.py configs/quickstart.yaml
+
+test: install lint types unit ## everything that this machine can run; each skip says its reason
+
+install: $(VENV)/.installed ## make .venv with the pinned packages and build the kernels
+
+# The stamp is remade when the pins, the package's metadata or the kernel sources change.
+$(VENV)/.installed: pyproject.toml $(PINS) CMakeLists.txt $(shell find csrc -type f 2>/dev/null)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+	  { echo "$(PYTHON) is older than Python 3.10; name a newer one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
+	  { echo "$(PYTHON) cannot make a virtual environment; on Debian and Ubuntu: apt-get install python3-venv"; exit 2; }
+	PIP_CONSTRAINT=$(PINS) $(BIN)/python -m pip install --disable-pip-version-check -q -e '.[$(EXTRAS)]'
+	@touch $@
+
+lint: install ## style of Python sources and text
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: install ## static types, strict
+	$(BIN)/mypy
+
+unit: install ## the tests
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+schema: install ## write the JSON Schema that editors use
+	$(BIN)/python -m nsg_cluster.config.json_schema
+
+format: install ## lay out the sources
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean: ## remove what was built here (runs are kept)
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,37 @@
+"""Shared set-up: shapes are checked while testing, and the user's own settings stay out of the tests."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+
+try:
+    from jaxtyping import install_import_hook
+except ImportError:  # the launcher alone is installed
+    pass
+else:
+    # Kept for the whole session: every function of the package checks the shapes that its annotations promise.
+    install_import_hook("nsg_cluster", "beartype.beartype")
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_of_the_user(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Tests see neither the user's configuration file nor NSG_* variables, but for NSG_DATA and NSG_KERNELS."""
+    for name in list(os.environ):
+        if name.startswith("NSG_") and name not in {"NSG_DATA", "NSG_KERNELS"}:
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config_home")))
+
+
+@pytest.fixture(scope="session")
+def data_root() -> Iterator[Path]:
+    """Return the folder of real data; skip where it is absent."""
+    root = Path(os.environ.get("NSG_DATA", CHECKOUT.parent / "shared" / "data"))
+    if not root.is_dir():
+        pytest.skip(f"no real data at {root}: set NSG_DATA to a folder laid out like shared/data")
+    yield root

@@ -1,0 +1,48 @@
+"""The documentation is true: links lead somewhere, commands exist, files that it names are there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from nsg_cluster.cli import command
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+PAGES = sorted([CHECKOUT / "README.md", CHECKOUT / "CHANGELOG.md", CHECKOUT / "csrc" / "README.md"])
+README = (CHECKOUT / "README.md").read_text()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_relative_link_leads_to_a_file(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text())
+    broken = [link for link in links if "://" not in link and not (page.parent / link).exists()]
+    assert not broken
+
+
+def test_every_configuration_file_that_the_readme_names_exists() -> None:
+    named = set(re.findall(r"configs/[\w./-]+\.(?:yaml|json)", README))
+    assert named
+    assert not [name for name in named if not (CHECKOUT / name).exists()]
+
+
+def test_every_verb_of_the_command_line_is_in_the_readme_and_the_other_way_round() -> None:
+    verbs = set(command.commands)
+    mentioned = set(re.findall(r"launch\.py ([a-z]+)\b", README))
+    assert not verbs - mentioned, "verbs that the README does not mention"
+    assert not mentioned - verbs, "verbs that the README invents"
+
+
+@pytest.mark.parametrize("verb", sorted(command.commands))
+def test_every_verb_has_help_with_an_example(verb: str) -> None:
+    result = CliRunner().invoke(command, [verb, "--help"])
+    assert result.exit_code == 0
+    assert "launch.py" in result.output
+
+
+def test_every_make_target_that_the_readme_names_exists() -> None:
+    makefile = (CHECKOUT / "Makefile").read_text()
+    targets = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
+    assert set(re.findall(r"\bmake ([a-z]+)\b", README)) <= targets
