@@ -74,6 +74,11 @@ class TaskPaths:
         return self.root / "tensorboard"
 
     @property
+    def previews(self) -> Path:
+        """Folder of pictures of one held-out view, made while training."""
+        return self.root / "previews"
+
+    @property
     def evaluation(self) -> Path:
         """Folder of held-out views: color, truth, error and depth images."""
         return self.root / "evaluation"
