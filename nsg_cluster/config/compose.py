@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from nsg_cluster.config.merge import merged_documents, nested, overlaid, split_key
-from nsg_cluster.config.parse import Problem, mistakes, parse, raise_problems, validated
+from nsg_cluster.config.parse import Problem, mistakes, parse_experiment, validated
 from nsg_cluster.config.schema import Experiment
 from nsg_cluster.config.sweep import sweep_problems
 from nsg_cluster.config.variables import escaped, substituted
 from nsg_cluster.core.documents import KeyPath, Place, YamlDocument, dump_yaml, read_yaml, read_yaml_value, shown
 from nsg_cluster.core.errors import ConfigError
+from nsg_cluster.core.files import absolute_path
 from nsg_cluster.core.logs import printable
 
 __all__ = ["dump", "load"]
@@ -35,9 +36,7 @@ def load(path: Path | str, overrides: Sequence[str] = (), *, variables: Mapping[
     document, raw = _overridden(document, overrides, problems)
     document = substituted(document, variables, problems)
     document = _retyped(document, raw)
-    experiment = parse(Experiment, document, problems)
-    raise_problems(sweep_problems(experiment, document))
-    return experiment
+    return parse_experiment(document, [*problems, *sweep_problems(document)])
 
 
 def dump(experiment: Experiment) -> str:
@@ -84,7 +83,7 @@ def _target(path: Path, parent: str, place: Place, chain: tuple[Path, ...]) -> P
         ConfigError: There is no such file, or it is among those that led here.
     """
     # Normalized for messages only where that names the same file: '..' after a link may not.
-    target = path.parent / Path(parent).expanduser()
+    target = path.parent / (absolute_path(parent) if parent.startswith("~") else parent)
     normal = Path(os.path.normpath(target))
     if normal.exists() and target.exists() and normal.samefile(target):
         target = normal

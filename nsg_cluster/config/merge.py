@@ -45,12 +45,9 @@ def overlaid(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, An
 
 
 def _is_other_kind(model: type[BaseModel], old: Mapping[str, Any], new: Mapping[str, Any], path: KeyPath) -> bool:
-    if "kind" not in new:
+    if "kind" not in new or "kind" not in old:
         return False
-    choices = kinds(models_at(model, {}, path))
-    # A default kind is as good as a written one.
-    default = next((kind for kind, choice in choices.items() if not choice.model_fields["kind"].is_required()), None)
-    return bool(choices) and new["kind"] != old.get("kind", default)
+    return new["kind"] != old["kind"] and bool(kinds(models_at(model, {}, path)))
 
 
 def merged_documents(model: type[BaseModel], below: YamlDocument, above: YamlDocument) -> YamlDocument:

@@ -105,28 +105,28 @@ def validated(model: type[M], mapping: Mapping[str, Any]) -> M | ValidationError
 
 def mistakes(model: type[BaseModel], mapping: Mapping[str, Any], error: ValidationError) -> list[Mistake]:
     """Return what is wrong with a mapping, in our words."""
-    return [_mistake(model, mapping, details) for details in error.errors(include_url=False)]
+    found: list[Mistake] = []
+    for details in error.errors(include_url=False):
+        path, kind = path_of(model, mapping, details["loc"]), details["type"]
+        if kind == "value_error":
+            # A rule of the schema about several fields; each line is a sentence that begins with the field to blame.
+            for sentence in str(details["ctx"]["error"]).splitlines():
+                field = sentence.split(" ", 1)[0]
+                section = keys(models_at(model, mapping, path))
+                found.append(_mistake((*path, field) if field in section else path, sentence, kind))
+        elif kind.startswith("union_tag"):
+            found.append(_mistake((*path, "kind"), _wrong_kind(model, mapping, (*path, "kind")), kind))
+        elif kind == "extra_forbidden":
+            found.append(_mistake(path, _unknown_key(model, mapping, path), kind))
+        elif kind == "missing":
+            found.append(_mistake(path, f"is missing{_purpose(model, mapping, path)}", kind))
+        else:
+            found.append(_mistake(path, _wrong_value(model, mapping, path, details), kind))
+    return found
 
 
-def _mistake(model: type[BaseModel], mapping: Mapping[str, Any], details: ErrorDetails) -> Mistake:
-    kind, path = details["type"], path_of(model, mapping, details["loc"])
-    if kind.startswith("union_tag"):
-        path = (*path, "kind")
-        text = _wrong_kind(model, mapping, path)
-    elif kind == "extra_forbidden":
-        text = _unknown_key(model, mapping, path)
-    elif kind == "missing":
-        text = f"is missing{_purpose(model, mapping, path)}"
-    elif kind == "value_error":
-        text = str(details["ctx"]["error"])
-        field = text.split(" ", 1)[0]
-        if field in keys(models_at(model, mapping, path)):
-            # A rule about two fields is reported at the one that its sentence begins with.
-            path, text = (*path, field), f"{field} {text.partition(' ')[2]}"
-    else:
-        text = _wrong_value(model, mapping, path, details)
-    where = f"{dotted(path)}: " if path else ""
-    return Mistake(path, where + text, kind)
+def _mistake(path: KeyPath, text: str, kind: str) -> Mistake:
+    return Mistake(path, f"{dotted(path)}: {text}" if path else text, kind)
 
 
 def dotted(path: KeyPath) -> str:

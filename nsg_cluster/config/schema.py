@@ -9,7 +9,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from nsg_cluster.core.errors import ConfigError
+from nsg_cluster.core.files import absolute_path
+from nsg_cluster.core.units import parse_duration
 
 __all__ = [
     "BlenderData",
@@ -40,6 +44,24 @@ Point = tuple[float, float, float]
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*$"
 
 
+def _duration(text: str) -> str:
+    """Check that a text is a duration.
+
+    Raises:
+        ValueError: It is not.
+    """
+    try:
+        parse_duration(text)
+    except ConfigError as error:
+        raise ValueError(str(error)) from None
+    return text
+
+
+# Made absolute when read, so that a task finds the folder wherever it runs.
+Folder = Annotated[str, Field(min_length=1), AfterValidator(lambda text: str(absolute_path(text)))]
+Duration = Annotated[str, AfterValidator(_duration)]
+
+
 class Config(BaseModel):
     """Base of every section: frozen, unknown keys refused, no infinities."""
 
@@ -68,7 +90,7 @@ class BlenderData(Config):
     """The Blender format of NeRF: ``transforms_<split>.json`` beside RGBA images."""
 
     kind: Literal["blender"]
-    root: str
+    root: Folder
     """Folder that holds ``transforms_train.json``. ``${storage}`` is the site's storage root."""
     downsample: Annotated[int, Field(ge=1, le=64)] = 1
     """Integer factor by which images are averaged down when read."""
@@ -88,11 +110,14 @@ class BlenderData(Config):
     """Distance along a ray at which the scene ends."""
 
     @model_validator(mode="after")
-    def _near_before_far(self) -> BlenderData:
+    def _fits_together(self) -> BlenderData:
+        wrong = []
         if self.near >= self.far:
-            raise ValueError(f"near ({self.near}) must be smaller than far ({self.far})")
+            wrong.append(f"near ({self.near}) must be smaller than far ({self.far})")
         if self.test_split in self.train_splits:
-            raise ValueError(f"test_split '{self.test_split}' is also in train_splits, so nothing would be held out")
+            wrong.append(f"test_split '{self.test_split}' is also in train_splits, so nothing would be held out")
+        if wrong:
+            raise ValueError("\n".join(wrong))
         return self
 
 
@@ -277,7 +302,7 @@ class ResourcesConfig(Config):
 
     gpus: Annotated[int, Field(ge=0, le=64)] | None = None
     """GPUs of a task; by default those that the machine has."""
-    walltime: str | None = None
+    walltime: Duration | None = None
     """Time limit such as ``2h``, ``90m`` or ``1:30:00``; at the limit a task writes a checkpoint and is continued."""
     max_parallel: PositiveInt = 1
     """Tasks of a sweep that may run at the same time."""

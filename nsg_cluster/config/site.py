@@ -18,6 +18,7 @@ from nsg_cluster.config.schema import NAME_PATTERN, Config
 from nsg_cluster.config.variables import substituted
 from nsg_cluster.core.documents import read_yaml
 from nsg_cluster.core.errors import ConfigError, did_you_mean
+from nsg_cluster.core.files import absolute_path
 from nsg_cluster.core.logs import printable
 
 __all__ = ["Site", "UserDefaults", "load_site"]
@@ -63,7 +64,7 @@ def load_site(name_or_path: str | None = None) -> Site:
     wanted = name_or_path or os.environ.get("NSG_SITE") or defaults.site or "local"
     site = _read_site(wanted)
     storage = os.environ.get("NSG_STORAGE") or defaults.storage or site.storage
-    return site.model_copy(update={"storage": str(Path(storage).expanduser().absolute())})
+    return site.model_copy(update={"storage": str(absolute_path(storage))})
 
 
 def _config_home() -> Path:
@@ -79,7 +80,7 @@ def _user_defaults() -> UserDefaults:
 
 def _read_site(wanted: str) -> Site:
     if "/" in wanted or wanted.endswith((".yaml", ".yml")):
-        return _read_model(Site, Path(wanted).expanduser())
+        return _read_model(Site, absolute_path(wanted) if wanted.startswith("~") else Path(wanted))
     known = _known_sites()
     if wanted in known:
         return _read_model(Site, known[wanted])

@@ -49,15 +49,28 @@ def expand(experiment: Experiment) -> tuple[Experiment, ...]:
     Raises:
         ConfigError: All mistakes of the sweep, one a line.
     """
-    experiments, problems = _expanded(experiment)
+    if experiment.sweep is None:
+        return (experiment,)
+    base = experiment.model_dump(mode="json", by_alias=True, exclude={"sweep"})
+    experiments, problems = _expanded(base, experiment.sweep, frozenset())
     if problems:
         raise ConfigError("\n".join(dict.fromkeys(text for _, text in problems)))
     return experiments
 
 
-def sweep_problems(experiment: Experiment, document: YamlDocument) -> list[Problem]:
-    """Return what is wrong in the sweep of an experiment, with the places in the document that it was read from."""
-    return [(document.place(path), text) for path, text in _expanded(experiment)[1]]
+def sweep_problems(document: YamlDocument) -> list[Problem]:
+    """Return what is wrong with the elements of a document's sweep, beside what is wrong with the document itself."""
+    section = document.mapping.get("sweep")
+    sweep = validated(SweepConfig, section) if isinstance(section, Mapping) else None
+    if not isinstance(sweep, SweepConfig):
+        return []
+    base = {key: value for key, value in document.mapping.items() if key != "sweep"}
+    result = validated(Experiment, base)
+    known = frozenset() if isinstance(result, Experiment) else frozenset(mistakes(Experiment, base, result))
+    if any(mistake.path == ("name",) for mistake in known):
+        # Reported already; the names that would be made from it are not worth a line each.
+        base["name"] = "experiment"
+    return [(document.place(path), text) for path, text in _expanded(base, sweep, known)[1]]
 
 
 def spec_hash(experiment: Experiment) -> str:
@@ -70,25 +83,26 @@ def _digest(value: Any, length: int) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()[:length]
 
 
-def _expanded(experiment: Experiment) -> tuple[tuple[Experiment, ...], list[PathProblem]]:
-    if experiment.sweep is None:
-        return (experiment,), []
-    problems = list(_shape_problems(experiment.sweep))
+def _expanded(
+    base: dict[str, Any], sweep: SweepConfig, known: frozenset[Mistake]
+) -> tuple[tuple[Experiment, ...], list[PathProblem]]:
+    """Return the elements laid over a base, and what is wrong with them other than the known mistakes of the base."""
+    problems = list(_shape_problems(sweep))
     if problems:
         return (), problems
-    elements = list(_elements(experiment.sweep))
-    base = experiment.model_dump(mode="json", by_alias=True, exclude={"sweep"})
+    elements = list(_elements(sweep))
     experiments: list[Experiment] = []
     seen: dict[str, str] = {}
-    for element, name in zip(elements, _names(experiment.name, elements), strict=True):
+    for element, name in zip(elements, _names(base["name"], elements), strict=True):
         mapping = merged(Experiment, base, {"name": name} | _overlay(element))
         result = validated(Experiment, mapping)
         if not isinstance(result, Experiment):
-            problems += [_blamed(mistake, element) for mistake in mistakes(Experiment, mapping, result)]
+            new = (mistake for mistake in mistakes(Experiment, mapping, result) if mistake not in known)
+            problems += [_blamed(mistake, element) for mistake in new]
             continue
         content = result.model_dump_json(exclude={"name"})
         if content in seen:
-            problems.append((_written(element), f"sweep: {name} is the same experiment as {seen[content]}"))
+            problems.append((element[0].written, f"sweep: {name} is the same experiment as {seen[content]}"))
         seen.setdefault(content, name)
         experiments.append(result)
     problems += [
@@ -175,10 +189,6 @@ def _blamed(mistake: Mistake, element: _Element) -> PathProblem:
         values = ", ".join(f"{other.key}={json.dumps(other.value)}" for other in element)
         return choice.written, f"{mistake.text} (with {values})"
     return choice.written, mistake.text
-
-
-def _written(element: _Element) -> KeyPath:
-    return element[0].written
 
 
 def _names(base: str, elements: list[_Element]) -> list[str]:

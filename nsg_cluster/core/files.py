@@ -19,6 +19,7 @@ from nsg_cluster.core.errors import RunError
 
 __all__ = [
     "YamlDocument",
+    "absolute_path",
     "append_jsonl",
     "dump_yaml",
     "read_json",
@@ -27,6 +28,12 @@ __all__ = [
     "write_atomic",
     "write_json",
 ]
+
+
+def absolute_path(text: Path | str) -> Path:
+    """Return a path with ``~`` replaced by the home folder and, if it is relative, joined to the current folder."""
+    # Unlike Path.expanduser this leaves the '~' of an unknown user alone; it is then reported as a missing folder.
+    return Path(os.path.expanduser(text)).absolute()  # noqa: PTH111
 
 
 def write_atomic(path: Path | str, data: bytes | str, *, mode: int = 0o644) -> None:
