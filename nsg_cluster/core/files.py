@@ -1,6 +1,6 @@
 """Files that other processes read: replaced whole or appended by the line, never seen half-written.
 
-YAML with line positions is in `nsg_cluster.core.documents`; its two functions are at hand here as well.
+YAML is in `nsg_cluster.core.documents`, apart, so that listing runs does not load it.
 """
 
 from __future__ import annotations
@@ -14,17 +14,13 @@ import secrets
 from pathlib import Path
 from typing import Any
 
-from nsg_cluster.core.documents import YamlDocument, dump_yaml, read_yaml
 from nsg_cluster.core.errors import RunError
 
 __all__ = [
-    "YamlDocument",
     "absolute_path",
     "append_jsonl",
-    "dump_yaml",
     "read_json",
     "read_jsonl",
-    "read_yaml",
     "write_atomic",
     "write_json",
 ]

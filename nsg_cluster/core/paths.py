@@ -1,4 +1,4 @@
-"""Every file name inside a run folder.
+"""Every file name of a site's storage and inside a run folder.
 
 A run folder holds what was submitted; each of its tasks (one for each experiment of a sweep, ``0`` for a single
 experiment) has a folder of its own. Nothing else in the package joins these names.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["RunPaths", "TaskPaths"]
+__all__ = ["RunPaths", "StoragePaths", "TaskPaths"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,16 @@ class TaskPaths:
     def cancelled(self) -> Path:
         """The tombstone: exists once a user has cancelled this task."""
         return self.root / "cancelled.json"
+
+    @property
+    def lock(self) -> Path:
+        """Locked by the one process that may write here, which leaves its host and number in it."""
+        return self.root / "lock"
+
+    @property
+    def stages(self) -> Path:
+        """What each finished stage after training was made from, so that it is not repeated."""
+        return self.root / "stages.json"
 
     @property
     def events(self) -> Path:
@@ -111,6 +121,21 @@ class RunPaths:
         return self.root / "script.sh"
 
     @property
+    def difference(self) -> Path:
+        """What the program's sources differed by from the commit in the record."""
+        return self.root / "source.diff"
+
+    @property
+    def lock(self) -> Path:
+        """Locked by the one process that starts this run's tasks on the local machine."""
+        return self.root / "lock"
+
+    @property
+    def supervisor(self) -> Path:
+        """Host, number and start time of that process."""
+        return self.root / "supervisor.json"
+
+    @property
     def submitit(self) -> Path:
         """Folder of submitit's own files."""
         return self.root / "submitit"
@@ -133,3 +158,19 @@ class RunPaths:
     def task(self, index: int) -> TaskPaths:
         """Return the files of task ``index``."""
         return TaskPaths(self.tasks / str(index))
+
+
+@dataclass(frozen=True, slots=True)
+class StoragePaths:
+    """Files of a site's storage."""
+
+    root: Path
+
+    @property
+    def runs(self) -> Path:
+        """Folder that holds a folder for each experiment, which holds its runs."""
+        return self.root / "runs"
+
+    def run(self, experiment: str, name: str) -> RunPaths:
+        """Return the files of a run by its experiment and the name of its folder."""
+        return RunPaths(self.runs / experiment / name)
