@@ -16,7 +16,8 @@ except ImportError:  # the launcher alone is installed
     pass
 else:
     # Kept for the whole session: every function of the package checks the shapes that its annotations promise.
-    install_import_hook("nsg_cluster", "beartype.beartype")
+    # An int is a float to PEP 484 and to mypy, but to beartype only with this setting.
+    install_import_hook("nsg_cluster", "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))")
 
 
 @pytest.fixture(autouse=True)

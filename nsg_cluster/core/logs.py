@@ -10,7 +10,7 @@ import logging
 import re
 import sys
 import time
-from typing import TextIO
+from typing import IO
 
 __all__ = ["printable", "set_up"]
 
@@ -49,7 +49,7 @@ class _LineFormatter(logging.Formatter):
         return line
 
 
-def set_up(*, stream: TextIO | None = None, level: int = logging.INFO) -> None:
+def set_up(*, stream: IO[str] | None = None, level: int = logging.INFO) -> None:
     """Send the package's log to a stream (standard error by default); a later call replaces an earlier one."""
     target = sys.stderr if stream is None else stream
     handler = logging.StreamHandler(target)
