@@ -32,7 +32,7 @@ __all__ = ["KeyPath", "Place", "YamlDocument", "dump_yaml", "read_yaml", "read_y
 
 KeyPath = tuple[str | int, ...]
 MAX_BYTES = 1 << 20
-MAX_NODES = 100_000
+MAX_NODES = 50_000
 MAX_DEPTH = 48
 TAG = "tag:yaml.org,2002:"
 EXPONENT = re.compile(r"[-+]?(?:[0-9][0-9_]*(?:\.[0-9_]*)?|\.[0-9][0-9_]*)[eE][-+]?[0-9]+$")
@@ -127,7 +127,7 @@ def read_yaml_value(text: str, source: str) -> tuple[Any, dict[KeyPath, Place], 
     Raises:
         ConfigError: The text is not YAML.
     """
-    node = _compose(text, source)
+    node = _compose(text, source, lines=False)
     if node is None:
         return None, {(): Place(source)}, True
     reader = _Reader(source, lines=False)
@@ -170,24 +170,39 @@ def _near_file(path: Path) -> str:
     return near.replace("'", f"'{shown(path.parent)}/", 1) if near and path.parent != Path() else near
 
 
-def _compose(text: str, source: str) -> yaml.Node | None:
+def _compose(text: str, source: str, *, lines: bool = True) -> yaml.Node | None:
     """Parse one document to nodes.
 
     Raises:
-        ConfigError: The text is not YAML, or holds several documents.
+        ConfigError: The text is not YAML, is nested too deep, or holds several documents.
     """
     try:
+        _check_depth(text, source)
         return yaml.compose(text, _Loader)  # type: ignore[no-any-return] # untyped library
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        place = f"{source}:{mark.line + 1}" if mark and source[:9] != "override " else source
+        mark = error.problem_mark or yaml.Mark(source, 0, 0, 0, None, 0)
+        place = Place(source, mark.line + 1 if lines else 0)
         if error.context == "expected a single document in the stream":
             raise ConfigError(f"{place}: a second document begins here; keep one document a file") from None
-        said = ", ".join(part for part in (error.context, error.problem) if part)
-        hint = "; indent with spaces, not with tabs" if "'\\t'" in said or "'\t'" in said else ""
-        raise ConfigError(f"{place}: is not valid YAML: {printable(said)}{hint}") from None
-    except (yaml.YAMLError, RecursionError) as error:
+        said = printable(", ".join(part for part in (error.context, error.problem) if part))
+        before = text.splitlines()[mark.line : mark.line + 1] or [""]
+        hint = "; indent with spaces, not with tabs" if "\t" in before[0][: mark.column + 1] else ""
+        raise ConfigError(f"{place}: is not valid YAML: {said}{hint}") from None
+    except yaml.YAMLError as error:
         raise ConfigError(f"{source}: is not valid YAML: {printable(str(error))}") from None
+
+
+def _check_depth(text: str, source: str) -> None:
+    """Refuse deep nesting before nodes are made: libyaml's composer calls itself for each level until the stack ends.
+
+    Raises:
+        ConfigError: The text is nested deeper than any configuration.
+    """
+    depth = 0
+    for event in yaml.parse(text, _Loader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            raise ConfigError(f"{source}: is nested more than {MAX_DEPTH} levels deep")
 
 
 class _Reader:
@@ -214,7 +229,7 @@ class _Reader:
             raise ConfigError(f"{place}: has more than {MAX_NODES} values once its aliases are expanded")
         if id(node) in self._open:
             raise ConfigError(f"{place}: {_dotted(path)}: an alias that holds itself")
-        if len(path) > MAX_DEPTH:
+        if len(path) > MAX_DEPTH:  # by aliases
             raise ConfigError(f"{place}: is nested more than {MAX_DEPTH} levels deep")
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node, path)
