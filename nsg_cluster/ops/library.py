@@ -20,7 +20,7 @@ from torch import Tensor
 
 from nsg_cluster.core.errors import MachineError, did_you_mean
 
-__all__ = ["ABI", "choice", "describe", "kernels"]
+__all__ = ["ABI", "choice", "describe", "kernels", "module"]
 
 ABI = 1
 """Version of the interface between this package and the compiled module."""
@@ -77,6 +77,11 @@ def kernels(tensor: Tensor) -> Any:
     if device == "cpu":
         found.set_num_threads(torch.get_num_threads())
     return found
+
+
+def module() -> Any:
+    """Return the compiled module, which must be there."""
+    return _load()[0]
 
 
 def _reason_for(device: str, module: ModuleType | None, reason: str) -> str:

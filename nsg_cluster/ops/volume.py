@@ -5,9 +5,14 @@ Samples of ray ``r`` are ``offsets[r]`` to ``offsets[r + 1]``, nearest first; a 
 
 from __future__ import annotations
 
+from typing import Any
+
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
+from nsg_cluster.ops import library
 from nsg_cluster.ops.arguments import INDICES, Arguments
 from nsg_cluster.ops.reference import volume as reference
 
@@ -53,9 +58,39 @@ def composite(
         allowed="0 or more and less than 1",
         fits=0 <= transmittance_threshold < 1,
     )
-    return reference.composite(
-        densities, colors, starts, ends, offsets, transmittance_threshold=transmittance_threshold
+    kernels = library.kernels(densities)
+    if kernels is None:
+        return reference.composite(
+            densities, colors, starts, ends, offsets, transmittance_threshold=transmittance_threshold
+        )
+    result: tuple[Tensor, Tensor, Tensor, Tensor] = _Composite.apply(  # type: ignore[no-untyped-call]
+        densities, colors, starts, ends, offsets, transmittance_threshold, kernels
     )
+    return result
+
+
+class _Composite(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, *arguments: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        *tensors, threshold, kernels = arguments
+        samples = [tensor.detach().contiguous() for tensor in tensors]
+        densities, offsets = samples[0], samples[4]
+        rays = len(offsets) - 1
+        weights, color = torch.empty_like(densities), densities.new_empty(rays, 3)
+        opacity, depth_sum = densities.new_empty(2, rays).unbind(0)
+        kernels.composite_forward(*samples, threshold, weights, color, opacity, depth_sum)
+        ctx.save_for_backward(*samples)
+        ctx.threshold, ctx.kernels = threshold, kernels
+        return weights, color, opacity, depth_sum
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        samples = ctx.saved_tensors
+        grad_densities, grad_colors = torch.empty_like(samples[0]), torch.empty_like(samples[1])
+        packed = [grad.contiguous() for grad in grads]
+        ctx.kernels.composite_backward(*samples, ctx.threshold, *packed, grad_densities, grad_colors)
+        return grad_densities, grad_colors, None, None, None, None, None
 
 
 def distortion(
@@ -75,4 +110,27 @@ def distortion(
     arguments.check("starts", starts, ("samples",))
     arguments.check("ends", ends, ("samples",))
     arguments.check("offsets", offsets, ("rays_plus_one",), INDICES)
-    return reference.distortion(weights, starts, ends, offsets)
+    kernels = library.kernels(weights)
+    if kernels is None:
+        return reference.distortion(weights, starts, ends, offsets)
+    loss: Tensor = _Distortion.apply(weights, starts, ends, offsets, kernels)  # type: ignore[no-untyped-call]
+    return loss
+
+
+class _Distortion(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, *arguments: Any) -> Tensor:
+        *tensors, kernels = arguments
+        samples = [tensor.detach().contiguous() for tensor in tensors]
+        loss: Tensor = samples[0].new_empty(len(samples[3]) - 1)
+        kernels.distortion_forward(*samples, loss)
+        ctx.save_for_backward(*samples)
+        ctx.kernels = kernels
+        return loss
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        grad_weights = torch.empty_like(ctx.saved_tensors[0])
+        ctx.kernels.distortion_backward(*ctx.saved_tensors, grad.contiguous(), grad_weights)
+        return grad_weights, None, None, None, None

@@ -1,0 +1,262 @@
+// Python bindings, and nothing else: each takes arrays of an exact dtype and number of dimensions on the backend's
+// device, compares their sizes, and hands their addresses to the op.
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include <string>
+#include <vector>
+
+#include "cpu/dispatch.h"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+namespace {
+
+struct Cpu {
+    using Device = nb::device::cpu;
+    static const nsg::InstructionSet* set;
+
+#define NSG_RUN(op) \
+    static void run(const nsg::op& arguments) { set->kernels->run_##op(arguments); }
+    NSG_OPS(NSG_RUN)
+#undef NSG_RUN
+};
+const nsg::InstructionSet* Cpu::set = nullptr;
+
+template <class B, class T, int N>
+using Array = nb::ndarray<T, nb::ndim<N>, nb::c_contig, typename B::Device>;
+template <class B, int N>
+using In = Array<B, const float, N>;
+template <class B, int N>
+using Out = Array<B, float, N>;
+template <class B>
+using Offsets = Array<B, const int64_t, 1>;
+
+std::string text(const std::vector<int64_t>& shape) {
+    std::string result = "(";
+    for (int64_t size : shape) result += (result.size() > 1 ? ", " : "") + std::to_string(size);
+    return result + ")";
+}
+
+// Refuses an array whose sizes do not fit those of the others.
+template <class A>
+void expect(const char* name, const A& array, const std::vector<int64_t>& shape) {
+    std::vector<int64_t> found;
+    for (size_t d = 0; d < array.ndim(); ++d) found.push_back(static_cast<int64_t>(array.shape(d)));
+    if (found == shape) return;
+    throw nb::value_error((std::string(name) + " has shape " + text(found) + ", expected " + text(shape)).c_str());
+}
+
+// Returns the number of rays. Offsets on the CPU are looked at; those on another device are the caller's promise.
+template <class B>
+int64_t num_rays(const Offsets<B>& offsets, int64_t samples) {
+    const int64_t rays = static_cast<int64_t>(offsets.shape(0)) - 1;
+    if (rays < 0) throw nb::value_error("offsets is empty, expected one more than there are rays");
+    if (!std::is_same_v<typename B::Device, nb::device::cpu>) return rays;
+    const int64_t* data = offsets.data();
+    bool fits = data[0] == 0 && data[rays] == samples;
+    for (int64_t r = 0; r < rays; ++r) fits = fits && data[r] <= data[r + 1];
+    if (!fits) {
+        throw nb::value_error(
+            ("offsets must begin with 0, never decrease and end with the " + std::to_string(samples) + " samples").c_str());
+    }
+    return rays;
+}
+
+nsg::HashGrid hash_grid(
+    const std::vector<float>& scales, const std::vector<uint32_t>& resolutions, const std::vector<uint32_t>& offsets,
+    int features) {
+    const size_t levels = scales.size();
+    if (levels < 1 || levels > nsg::kMaxLevels || resolutions.size() != levels || offsets.size() != levels + 1) {
+        throw nb::value_error("HashGrid: expected 1 to 32 scales, as many resolutions, and one offset more");
+    }
+    if (features != 1 && features != 2 && features != 4 && features != 8) {
+        throw nb::value_error("HashGrid: features must be 1, 2, 4 or 8");
+    }
+    nsg::HashGrid grid = {static_cast<int32_t>(levels), features, {}};
+    for (size_t l = 0; l < levels; ++l) {
+        grid.level[l] = {scales[l], resolutions[l], offsets[l], offsets[l + 1] - offsets[l]};
+        const uint32_t size = grid.level[l].size;
+        const bool is_hashed = static_cast<double>(resolutions[l]) * resolutions[l] * resolutions[l] > size;
+        if (size == 0 || offsets[l + 1] < offsets[l] || (is_hashed && (size & (size - 1)) != 0) ||
+            !(scales[l] >= 0 && scales[l] <= static_cast<float>(resolutions[l]) - 1.0f)) {
+            throw nb::value_error(("HashGrid: level " + std::to_string(l) + " is inconsistent").c_str());
+        }
+    }
+    return grid;
+}
+
+int64_t entries(const nsg::HashGrid& grid) {
+    const nsg::HashLevel& last = grid.level[grid.levels - 1];
+    return static_cast<int64_t>(last.offset) + last.size;
+}
+
+template <class B>
+void bind_encode(nb::module_& m) {
+    m.def(
+        "hash_encode_forward",
+        [](const nsg::HashGrid& grid, In<B, 2> positions, In<B, 2> table, Out<B, 2> encoded) {
+            const auto n = static_cast<int64_t>(positions.shape(0));
+            expect("positions", positions, {n, 3});
+            expect("table", table, {entries(grid), grid.features});
+            expect("encoded", encoded, {grid.levels * grid.features, n});
+            B::run(nsg::HashEncodeForward{grid, n, positions.data(), table.data(), encoded.data()});
+        },
+        "grid"_a, "positions"_a.noconvert(), "table"_a.noconvert(), "encoded"_a.noconvert());
+    m.def(
+        "hash_encode_backward",
+        [](const nsg::HashGrid& grid, In<B, 2> positions, In<B, 2> table, In<B, 2> grad_encoded, Out<B, 2> grad_table,
+           std::optional<Out<B, 2>> grad_positions) {
+            const auto n = static_cast<int64_t>(positions.shape(0));
+            expect("positions", positions, {n, 3});
+            expect("table", table, {entries(grid), grid.features});
+            expect("grad_encoded", grad_encoded, {grid.levels * grid.features, n});
+            expect("grad_table", grad_table, {entries(grid), grid.features});
+            if (grad_positions) expect("grad_positions", *grad_positions, {n, 3});
+            B::run(nsg::HashEncodeBackward{
+                grid, n, positions.data(), table.data(), grad_encoded.data(), grad_table.data(),
+                grad_positions ? grad_positions->data() : nullptr});
+        },
+        "grid"_a, "positions"_a.noconvert(), "table"_a.noconvert(), "grad_encoded"_a.noconvert(),
+        "grad_table"_a.noconvert(), "grad_positions"_a.noconvert().none());
+    m.def(
+        "spherical_harmonics_forward",
+        [](int degree, In<B, 2> directions, Out<B, 2> encoded) {
+            const auto n = static_cast<int64_t>(directions.shape(0));
+            if (degree < 1 || degree > nsg::kMaxDegree) throw nb::value_error("degree must be 1 to 8");
+            expect("directions", directions, {n, 3});
+            expect("encoded", encoded, {n, degree * degree});
+            B::run(nsg::SphericalHarmonicsForward{n, degree, directions.data(), encoded.data()});
+        },
+        "degree"_a, "directions"_a.noconvert(), "encoded"_a.noconvert());
+    m.def(
+        "spherical_harmonics_backward",
+        [](int degree, In<B, 2> directions, In<B, 2> grad_encoded, Out<B, 2> grad_directions) {
+            const auto n = static_cast<int64_t>(directions.shape(0));
+            if (degree < 1 || degree > nsg::kMaxDegree) throw nb::value_error("degree must be 1 to 8");
+            expect("directions", directions, {n, 3});
+            expect("grad_encoded", grad_encoded, {n, degree * degree});
+            expect("grad_directions", grad_directions, {n, 3});
+            B::run(nsg::SphericalHarmonicsBackward{
+                n, degree, directions.data(), grad_encoded.data(), grad_directions.data()});
+        },
+        "degree"_a, "directions"_a.noconvert(), "grad_encoded"_a.noconvert(), "grad_directions"_a.noconvert());
+    m.def(
+        "trunc_exp_forward",
+        [](In<B, 1> x, Out<B, 1> value) {
+            const auto n = static_cast<int64_t>(x.shape(0));
+            expect("value", value, {n});
+            B::run(nsg::TruncExpForward{n, x.data(), value.data()});
+        },
+        "x"_a.noconvert(), "value"_a.noconvert());
+    m.def(
+        "trunc_exp_backward",
+        [](In<B, 1> x, In<B, 1> grad_value, Out<B, 1> grad_x) {
+            const auto n = static_cast<int64_t>(x.shape(0));
+            expect("grad_value", grad_value, {n});
+            expect("grad_x", grad_x, {n});
+            B::run(nsg::TruncExpBackward{n, x.data(), grad_value.data(), grad_x.data()});
+        },
+        "x"_a.noconvert(), "grad_value"_a.noconvert(), "grad_x"_a.noconvert());
+}
+
+template <class B>
+void bind_volume(nb::module_& m) {
+    m.def(
+        "composite_forward",
+        [](In<B, 1> densities, In<B, 2> colors, In<B, 1> starts, In<B, 1> ends, Offsets<B> offsets, float threshold,
+           Out<B, 1> weights, Out<B, 2> color, Out<B, 1> opacity, Out<B, 1> depth_sum) {
+            const auto n = static_cast<int64_t>(densities.shape(0));
+            const int64_t rays = num_rays<B>(offsets, n);
+            expect("colors", colors, {n, 3});
+            expect("starts", starts, {n});
+            expect("ends", ends, {n});
+            expect("weights", weights, {n});
+            expect("color", color, {rays, 3});
+            expect("opacity", opacity, {rays});
+            expect("depth_sum", depth_sum, {rays});
+            B::run(nsg::CompositeForward{
+                rays, n, densities.data(), colors.data(), starts.data(), ends.data(), offsets.data(), threshold,
+                weights.data(), color.data(), opacity.data(), depth_sum.data()});
+        },
+        "densities"_a.noconvert(), "colors"_a.noconvert(), "starts"_a.noconvert(), "ends"_a.noconvert(),
+        "offsets"_a.noconvert(), "transmittance_threshold"_a, "weights"_a.noconvert(), "color"_a.noconvert(),
+        "opacity"_a.noconvert(), "depth_sum"_a.noconvert());
+    m.def(
+        "composite_backward",
+        [](In<B, 1> densities, In<B, 2> colors, In<B, 1> starts, In<B, 1> ends, Offsets<B> offsets, float threshold,
+           In<B, 1> grad_weights, In<B, 2> grad_color, In<B, 1> grad_opacity, In<B, 1> grad_depth_sum,
+           Out<B, 1> grad_densities, Out<B, 2> grad_colors) {
+            const auto n = static_cast<int64_t>(densities.shape(0));
+            const int64_t rays = num_rays<B>(offsets, n);
+            expect("colors", colors, {n, 3});
+            expect("starts", starts, {n});
+            expect("ends", ends, {n});
+            expect("grad_weights", grad_weights, {n});
+            expect("grad_color", grad_color, {rays, 3});
+            expect("grad_opacity", grad_opacity, {rays});
+            expect("grad_depth_sum", grad_depth_sum, {rays});
+            expect("grad_densities", grad_densities, {n});
+            expect("grad_colors", grad_colors, {n, 3});
+            B::run(nsg::CompositeBackward{
+                rays, n, densities.data(), colors.data(), starts.data(), ends.data(), offsets.data(), threshold,
+                grad_weights.data(), grad_color.data(), grad_opacity.data(), grad_depth_sum.data(),
+                grad_densities.data(), grad_colors.data()});
+        },
+        "densities"_a.noconvert(), "colors"_a.noconvert(), "starts"_a.noconvert(), "ends"_a.noconvert(),
+        "offsets"_a.noconvert(), "transmittance_threshold"_a, "grad_weights"_a.noconvert(),
+        "grad_color"_a.noconvert(), "grad_opacity"_a.noconvert(), "grad_depth_sum"_a.noconvert(),
+        "grad_densities"_a.noconvert(), "grad_colors"_a.noconvert());
+    m.def(
+        "distortion_forward",
+        [](In<B, 1> weights, In<B, 1> starts, In<B, 1> ends, Offsets<B> offsets, Out<B, 1> loss) {
+            const auto n = static_cast<int64_t>(weights.shape(0));
+            const int64_t rays = num_rays<B>(offsets, n);
+            expect("starts", starts, {n});
+            expect("ends", ends, {n});
+            expect("loss", loss, {rays});
+            B::run(nsg::DistortionForward{
+                rays, n, weights.data(), starts.data(), ends.data(), offsets.data(), loss.data()});
+        },
+        "weights"_a.noconvert(), "starts"_a.noconvert(), "ends"_a.noconvert(), "offsets"_a.noconvert(),
+        "loss"_a.noconvert());
+    m.def(
+        "distortion_backward",
+        [](In<B, 1> weights, In<B, 1> starts, In<B, 1> ends, Offsets<B> offsets, In<B, 1> grad_loss,
+           Out<B, 1> grad_weights) {
+            const auto n = static_cast<int64_t>(weights.shape(0));
+            const int64_t rays = num_rays<B>(offsets, n);
+            expect("starts", starts, {n});
+            expect("ends", ends, {n});
+            expect("grad_loss", grad_loss, {rays});
+            expect("grad_weights", grad_weights, {n});
+            B::run(nsg::DistortionBackward{
+                rays, n, weights.data(), starts.data(), ends.data(), offsets.data(), grad_loss.data(),
+                grad_weights.data()});
+        },
+        "weights"_a.noconvert(), "starts"_a.noconvert(), "ends"_a.noconvert(), "offsets"_a.noconvert(),
+        "grad_loss"_a.noconvert(), "grad_weights"_a.noconvert());
+}
+
+}  // namespace
+
+NB_MODULE(nsg_kernels, m) {
+    m.attr("ABI") = 1;
+    m.attr("COMPILER") = NSG_COMPILER;
+    nb::class_<nsg::HashGrid>(m, "HashGrid")
+        .def("__init__", [](nsg::HashGrid* self, const std::vector<float>& scales,
+                            const std::vector<uint32_t>& resolutions, const std::vector<uint32_t>& offsets,
+                            int features) { new (self) nsg::HashGrid(hash_grid(scales, resolutions, offsets, features)); },
+             "scales"_a, "resolutions"_a, "offsets"_a, "features"_a);
+
+    Cpu::set = nsg::instruction_set();
+    nb::module_ cpu = m.def_submodule("cpu");
+    cpu.attr("TARGET") = Cpu::set->name;
+    cpu.def("set_num_threads", &nsg::set_num_threads, "count"_a);
+    bind_encode<Cpu>(cpu);
+    bind_volume<Cpu>(cpu);
+}

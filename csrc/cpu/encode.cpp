@@ -1,0 +1,209 @@
+#include "cpu.h"
+
+namespace nsg::NSG_ISA {
+namespace {
+
+constexpr int kBlock = 64;            // points whose corners are found together, as vectors
+constexpr int64_t kChunk = 4096;      // points of a task
+
+// Corners of a block of points on a level: entries and weights, and what the weights are made of.
+struct Corners {
+    alignas(64) uint32_t entry[8][kBlock];
+    alignas(64) float weight[8][kBlock];
+    alignas(64) float upper[3][kBlock];
+
+    void find(const HashLevel& level, const float* positions, int count) {
+        alignas(64) uint32_t cell[3][kBlock];
+        for (int i = 0; i < count; ++i) {
+            for (int d = 0; d < 3; ++d) {
+                const Place place = place_on_level(positions[3 * i + d], level.scale);
+                cell[d][i] = place.cell;
+                upper[d][i] = place.upper;
+            }
+        }
+        if (is_dense(level)) {
+            mix(cell, count, [&](uint32_t x, uint32_t y, uint32_t z) {
+                return dense_entry(x, y, z, level.resolution, level.size);
+            });
+        } else {
+            mix(cell, count, [&](uint32_t x, uint32_t y, uint32_t z) { return hashed_entry(x, y, z, level.size); });
+        }
+    }
+
+    template <class Entry>
+    void mix(const uint32_t (&cell)[3][kBlock], int count, Entry entry_of) {
+        for (uint32_t corner = 0; corner < 8; ++corner) {
+            const uint32_t dx = corner & 1, dy = corner >> 1 & 1, dz = corner >> 2;
+            for (int i = 0; i < count; ++i) {
+                entry[corner][i] = entry_of(cell[0][i] + dx, cell[1][i] + dy, cell[2][i] + dz);
+                weight[corner][i] = side(dx, i, 0) * side(dy, i, 1) * side(dz, i, 2);
+            }
+        }
+    }
+
+    float side(uint32_t is_upper, int i, int d) const { return is_upper ? upper[d][i] : 1.0f - upper[d][i]; }
+};
+
+// Calls f with the number of features as a constant, so that loops over them are unrolled.
+template <class Function>
+void with_features(int features, Function f) {
+    switch (features) {
+        case 1: return f(std::integral_constant<int, 1>());
+        case 2: return f(std::integral_constant<int, 2>());
+        case 4: return f(std::integral_constant<int, 4>());
+        case 8: return f(std::integral_constant<int, 8>());
+    }
+}
+
+template <int F>
+void encode(const HashLevel& level, const HashEncodeForward& a, float* encoded, int64_t begin, int64_t end) {
+    const float* table = a.table + static_cast<int64_t>(level.offset) * F;
+    Corners corners;
+    for (int64_t first = begin; first < end; first += kBlock) {
+        const int count = static_cast<int>(end - first < kBlock ? end - first : kBlock);
+        corners.find(level, a.positions + 3 * first, count);
+        for (int i = 0; i < count; ++i) {
+            float sum[F] = {};
+            for (int corner = 0; corner < 8; ++corner) {
+                const float* entry = table + static_cast<int64_t>(corners.entry[corner][i]) * F;
+                const float weight = corners.weight[corner][i];
+                for (int f = 0; f < F; ++f) sum[f] += weight * entry[f];
+            }
+            for (int f = 0; f < F; ++f) encoded[f * a.points + first + i] = sum[f];
+        }
+    }
+}
+
+template <int F>
+void encode_backward_table(const HashLevel& level, const HashEncodeBackward& a, const float* grad_encoded) {
+    float* grad_table = a.grad_table + static_cast<int64_t>(level.offset) * F;
+    Corners corners;
+    for (int64_t first = 0; first < a.points; first += kBlock) {
+        const int count = static_cast<int>(a.points - first < kBlock ? a.points - first : kBlock);
+        corners.find(level, a.positions + 3 * first, count);
+        for (int i = 0; i < count; ++i) {
+            float gradient[F];
+            for (int f = 0; f < F; ++f) gradient[f] = grad_encoded[f * a.points + first + i];
+            for (int corner = 0; corner < 8; ++corner) {
+                float* entry = grad_table + static_cast<int64_t>(corners.entry[corner][i]) * F;
+                const float weight = corners.weight[corner][i];
+                for (int f = 0; f < F; ++f) entry[f] += weight * gradient[f];
+            }
+        }
+    }
+}
+
+// Adds the gradient by the positions of a block that one level gives.
+template <int F>
+void encode_backward_positions(
+    const HashLevel& level, const HashEncodeBackward& a, const float* grad_encoded, int64_t first, int count) {
+    const float* table = a.table + static_cast<int64_t>(level.offset) * F;
+    Corners corners;
+    corners.find(level, a.positions + 3 * first, count);
+    for (int i = 0; i < count; ++i) {
+        float gradient[3] = {};
+        for (uint32_t corner = 0; corner < 8; ++corner) {
+            const float* entry = table + static_cast<int64_t>(corners.entry[corner][i]) * F;
+            float value = 0.0f;
+            for (int f = 0; f < F; ++f) value += entry[f] * grad_encoded[f * a.points + first + i];
+            for (int d = 0; d < 3; ++d) {
+                const int e = d == 0 ? 1 : 0, g = d == 2 ? 1 : 2;  // the other two axes
+                const float sign = corner >> d & 1 ? 1.0f : -1.0f;
+                gradient[d] += sign * value * corners.side(corner >> e & 1, i, e) * corners.side(corner >> g & 1, i, g);
+            }
+        }
+        for (int d = 0; d < 3; ++d) {
+            const float x = a.positions[3 * (first + i) + d];
+            const bool is_inside = x >= 0.0f && x <= 1.0f;
+            a.grad_positions[3 * (first + i) + d] += is_inside ? gradient[d] * level.scale : 0.0f;
+        }
+    }
+}
+
+}  // namespace
+
+void run(const HashEncodeForward& a) {
+    const int64_t chunks = (a.points + kChunk - 1) / kChunk;
+    // Level by level, so that the tasks at work share one table in the cache.
+#pragma omp parallel for schedule(dynamic, 1) num_threads(num_threads())
+    for (int64_t task = 0; task < a.grid.levels * chunks; ++task) {
+        const int64_t l = task / chunks, begin = task % chunks * kChunk;
+        const int64_t end = begin + kChunk < a.points ? begin + kChunk : a.points;
+        with_features(a.grid.features, [&](auto features) {
+            encode<features()>(a.grid.level[l], a, a.encoded + l * features() * a.points, begin, end);
+        });
+    }
+}
+
+void run(const HashEncodeBackward& a) {
+    // A level is added up by one thread in the order of the points: no races, and the same sum each time.
+#pragma omp parallel for schedule(dynamic, 1) num_threads(num_threads())
+    for (int l = a.grid.levels - 1; l >= 0; --l) {
+        with_features(a.grid.features, [&](auto features) {
+            encode_backward_table<features()>(a.grid.level[l], a, a.grad_encoded + l * features() * a.points);
+        });
+    }
+    if (a.grad_positions == nullptr) return;
+#pragma omp parallel for schedule(dynamic, 16) num_threads(num_threads())
+    for (int64_t first = 0; first < a.points; first += kBlock) {
+        const int count = static_cast<int>(a.points - first < kBlock ? a.points - first : kBlock);
+        for (int64_t i = 3 * first; i < 3 * (first + count); ++i) a.grad_positions[i] = 0.0f;
+        for (int l = 0; l < a.grid.levels; ++l) {
+            with_features(a.grid.features, [&](auto features) {
+                encode_backward_positions<features()>(
+                    a.grid.level[l], a, a.grad_encoded + l * features() * a.points, first, count);
+            });
+        }
+    }
+}
+
+void run(const SphericalHarmonicsForward& a) {
+    const int width = a.degree * a.degree;
+#pragma omp parallel for num_threads(num_threads())
+    for (int64_t first = 0; first < a.points; first += NSG_LANES) {
+        const int64_t count = a.points - first < NSG_LANES ? a.points - first : NSG_LANES;
+        Vec direction[3] = {};
+        for (int64_t i = 0; i < count; ++i) {
+            for (int d = 0; d < 3; ++d) direction[d][i] = a.directions[3 * (first + i) + d];
+        }
+        for_each_harmonic(
+            direction[0], direction[1], direction[2], a.degree, [&](int index, Vec value, Vec, Vec, Vec) {
+                for (int64_t i = 0; i < count; ++i) a.encoded[(first + i) * width + index] = value[i];
+            });
+    }
+}
+
+void run(const SphericalHarmonicsBackward& a) {
+    const int width = a.degree * a.degree;
+#pragma omp parallel for num_threads(num_threads())
+    for (int64_t first = 0; first < a.points; first += NSG_LANES) {
+        const int64_t count = a.points - first < NSG_LANES ? a.points - first : NSG_LANES;
+        Vec direction[3] = {}, gradient[3] = {};
+        for (int64_t i = 0; i < count; ++i) {
+            for (int d = 0; d < 3; ++d) direction[d][i] = a.directions[3 * (first + i) + d];
+        }
+        for_each_harmonic(
+            direction[0], direction[1], direction[2], a.degree, [&](int index, Vec, Vec dx, Vec dy, Vec dz) {
+                Vec grad = {};
+                for (int64_t i = 0; i < count; ++i) grad[i] = a.grad_encoded[(first + i) * width + index];
+                gradient[0] += grad * dx;
+                gradient[1] += grad * dy;
+                gradient[2] += grad * dz;
+            });
+        for (int64_t i = 0; i < count; ++i) {
+            for (int d = 0; d < 3; ++d) a.grad_directions[3 * (first + i) + d] = gradient[d][i];
+        }
+    }
+}
+
+void run(const TruncExpForward& a) {
+#pragma omp parallel for simd num_threads(num_threads())
+    for (int64_t i = 0; i < a.count; ++i) a.value[i] = trunc_exp(a.x[i]);
+}
+
+void run(const TruncExpBackward& a) {
+#pragma omp parallel for simd num_threads(num_threads())
+    for (int64_t i = 0; i < a.count; ++i) a.grad_x[i] = a.grad_value[i] * trunc_exp_slope(a.x[i]);
+}
+
+}  // namespace nsg::NSG_ISA
