@@ -31,9 +31,9 @@ WANTED = {
     "bool_type": "true or false",
     "tuple_type": "a list",
     "list_type": "a list",
-    "dict_type": "a mapping ('key: value' lines)",
-    "model_type": "a section ('key: value' lines)",
-    "model_attributes_type": "a section ('key: value' lines)",
+    "dict_type": "a section of 'key: value' lines",
+    "model_type": "a section of 'key: value' lines",
+    "model_attributes_type": "a section of 'key: value' lines",
     "finite_number": "a finite number",
 }
 BOUNDS = {"greater_than_equal": "ge", "greater_than": "gt", "less_than_equal": "le", "less_than": "lt"}
@@ -72,14 +72,19 @@ def parse(model: type[M], document: YamlDocument, problems: Iterable[Problem] = 
     found = list(problems)
     result = validated(model, document.mapping)
     if isinstance(result, ValidationError):
-        found += [(document.place(mistake.path), mistake.text) for mistake in mistakes(model, document.mapping, result)]
+        # Where an unknown tag or variable stands, the type of what was left in its place says nothing more.
+        reported = {(place, text.partition(": ")[0]) for place, text in found}
+        for mistake in mistakes(model, document.mapping, result):
+            place = document.place(mistake.path)
+            if (place, dotted(mistake.path)) not in reported:
+                found.append((place, mistake.text))
     raise_problems(found)
     assert isinstance(result, model)  # otherwise there were problems
     return result
 
 
 def raise_problems(problems: Iterable[Problem]) -> None:
-    """Raise one error that holds all problems, those of a file in the order of its lines; return if there are none.
+    """Raise one error that holds all problems, file by file in the order of lines; return if there are none.
 
     Raises:
         ConfigError: There is a problem.
@@ -87,7 +92,8 @@ def raise_problems(problems: Iterable[Problem]) -> None:
     found = list(dict.fromkeys(problems))
     if found:
         sources = list(dict.fromkeys(place.source for place, _ in found))
-        found.sort(key=lambda problem: (sources.index(problem[0].source), problem[0].line))
+        # Overrides, which have no line, come after the files.
+        found.sort(key=lambda problem: (not problem[0].line, sources.index(problem[0].source), problem[0].line))
         raise ConfigError("\n".join(f"{place}: {text}" for place, text in found))
 
 
@@ -156,13 +162,15 @@ def _unknown_key(model: type[BaseModel], mapping: Mapping[str, Any], path: KeyPa
 
 def _purpose(model: type[BaseModel], mapping: Mapping[str, Any], path: KeyPath) -> str:
     """Return what a missing key is for, from its description in the schema."""
-    below = kinds(models_at(model, {}, path))
-    if below:
+    if below := kinds(models_at(model, {}, path)):
         return f"; write a section with kind: {' or '.join(below)}"
+    if path[-1] == "kind":
+        return f"; allowed: {', '.join(kinds(models_at(model, {}, path[:-1])))}"
     for section in models_at(model, mapping, path[:-1]):
         for name, field in section.model_fields.items():
             if (field.alias or name) == path[-1] and field.description:
-                return f"; {field.description.splitlines()[0].replace('``', '')}"
+                words = field.description.splitlines()[0].replace("``", "")
+                return f"; {words[0].lower()}{words[1:]}"
     return ""
 
 

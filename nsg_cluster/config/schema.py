@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from nsg_cluster.core.errors import ConfigError
 from nsg_cluster.core.files import absolute_path
@@ -44,22 +44,23 @@ Point = tuple[float, float, float]
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*$"
 
 
-def _duration(text: str) -> str:
-    """Check that a text is a duration.
+def _duration(value: Any) -> Any:
+    """Check a duration; what is neither a text nor a number is left to the check of the type.
 
     Raises:
-        ValueError: It is not.
+        ValueError: It is no duration, or a number without a unit.
     """
-    try:
-        parse_duration(text)
-    except ConfigError as error:
-        raise ValueError(str(error)) from None
-    return text
+    if isinstance(value, (str, int)) and not isinstance(value, bool):
+        try:
+            parse_duration(str(value))
+        except ConfigError as error:
+            raise ValueError(str(error)) from None
+    return value
 
 
 # Made absolute when read, so that a task finds the folder wherever it runs.
 Folder = Annotated[str, Field(min_length=1), AfterValidator(lambda text: str(absolute_path(text)))]
-Duration = Annotated[str, AfterValidator(_duration)]
+Duration = Annotated[str, BeforeValidator(_duration)]
 
 
 class Config(BaseModel):
@@ -245,6 +246,8 @@ class TrainConfig(Config):
     """Field evaluations aimed at in each step."""
     background: Background = "random"
     """Color behind transparent training pixels; evaluation uses ``evaluate.background``."""
+    transmittance_threshold: Annotated[float, Field(ge=0, lt=1)] = 1e-4
+    """Samples that less than this fraction of a ray's light reaches get no gradient, which is faster; 0 for all."""
     optimizer: OptimizerConfig = OptimizerConfig()
     schedule: ScheduleConfig = ScheduleConfig()
     loss: LossConfig = LossConfig()

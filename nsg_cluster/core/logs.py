@@ -15,7 +15,8 @@ from typing import IO
 __all__ = ["printable", "set_up"]
 
 PACKAGE = "nsg_cluster"
-CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
+# Also separators of lines, and marks that turn the direction of writing.
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 CONTROL_OR_NEWLINE = re.compile(rf"{CONTROL.pattern}|\n")
 
 
