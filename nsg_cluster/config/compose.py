@@ -8,11 +8,20 @@ from pathlib import Path
 from typing import Any
 
 from nsg_cluster.config.merge import merged_documents, nested, overlaid, split_key
-from nsg_cluster.config.parse import Problem, mistakes, parse_experiment, validated
+from nsg_cluster.config.parse import Problem, mistakes, parse_experiment, shortened, validated
 from nsg_cluster.config.schema import Experiment
 from nsg_cluster.config.sweep import sweep_problems
 from nsg_cluster.config.variables import escaped, substituted
-from nsg_cluster.core.documents import KeyPath, Place, YamlDocument, dump_yaml, read_yaml, read_yaml_value, shown
+from nsg_cluster.core.documents import (
+    KeyPath,
+    Place,
+    YamlDocument,
+    dump_yaml,
+    near_file,
+    read_yaml,
+    read_yaml_value,
+    shown,
+)
 from nsg_cluster.core.errors import ConfigError
 from nsg_cluster.core.files import absolute_path
 from nsg_cluster.core.logs import printable
@@ -88,7 +97,7 @@ def _target(path: Path, parent: str, place: Place, chain: tuple[Path, ...]) -> P
     if normal.exists() and target.exists() and normal.samefile(target):
         target = normal
     if not target.exists():
-        raise ConfigError(f"{place}: extends: no such file '{shown(target)}'")
+        raise ConfigError(f"{place}: extends: no such file '{shown(target)}'.{near_file(target)}")
     for number, earlier in enumerate(chain):
         if earlier.samefile(target):
             circle = " → ".join(shown(file) for file in (*chain[number:], target))
@@ -104,8 +113,11 @@ def _overridden(
     layer: dict[str, Any] = {}
     places: dict[KeyPath, Place] = {}
     for override in overrides:
-        source = f"override '{printable(override)}'"
+        source = f"override '{shortened(printable(override), 80)}'"
         key, equals, text = override.partition("=")
+        if override != override.encode(errors="ignore").decode():
+            problems.append((Place(source), "is not text in UTF-8; rename the file or write the text in UTF-8"))
+            continue
         if not equals or not all(key.split(".")):
             problems.append((Place(source), "write dotted.key=value, such as train.steps=100"))
             continue

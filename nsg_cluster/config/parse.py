@@ -16,7 +16,7 @@ from nsg_cluster.core.documents import KeyPath, Place, YamlDocument
 from nsg_cluster.core.errors import ConfigError, did_you_mean
 from nsg_cluster.core.logs import printable
 
-__all__ = ["Mistake", "dotted", "mistakes", "parse", "parse_experiment", "raise_problems", "validated"]
+__all__ = ["Mistake", "dotted", "mistakes", "parse", "parse_experiment", "shortened", "validated"]
 
 M = TypeVar("M", bound=BaseModel)
 Problem = tuple[Place, str]
@@ -78,23 +78,26 @@ def parse(model: type[M], document: YamlDocument, problems: Iterable[Problem] = 
             place = document.place(mistake.path)
             if (place, dotted(mistake.path)) not in reported:
                 found.append((place, mistake.text))
-    raise_problems(found)
+    _raise(found, document)
     assert isinstance(result, model)  # otherwise there were problems
     return result
 
 
-def raise_problems(problems: Iterable[Problem]) -> None:
+def _raise(problems: list[Problem], document: YamlDocument) -> None:
     """Raise one error that holds all problems, file by file in the order of lines; return if there are none.
 
     Raises:
         ConfigError: There is a problem.
     """
-    found = list(dict.fromkeys(problems))
-    if found:
-        sources = list(dict.fromkeys(place.source for place, _ in found))
-        # Overrides, which have no line, come after the files.
-        found.sort(key=lambda problem: (not problem[0].line, sources.index(problem[0].source), problem[0].line))
-        raise ConfigError("\n".join(f"{place}: {text}" for place, text in found))
+    if not problems:
+        return
+    # The file itself comes first, then those that it extends; overrides, which have no line, come last.
+    places = [document.place(()), *document.places.values(), *(place for place, _ in problems)]
+    order = {source: number for number, source in enumerate(dict.fromkeys(place.source for place in places))}
+    found = sorted(
+        dict.fromkeys(problems), key=lambda found: (not found[0].line, order[found[0].source], found[0].line)
+    )
+    raise ConfigError("\n".join(f"{place}: {text}" for place, text in found))
 
 
 def validated(model: type[M], mapping: Mapping[str, Any]) -> M | ValidationError:
@@ -137,7 +140,7 @@ def _mistake(path: KeyPath, text: str, kind: str) -> Mistake:
 
 def dotted(path: KeyPath) -> str:
     """Return a path as people write it."""
-    return ".".join(printable(str(part)) for part in path)
+    return ".".join(shortened(printable(str(part)), 80) for part in path)
 
 
 def _wrong_kind(model: type[BaseModel], mapping: Mapping[str, Any], path: KeyPath) -> str:
@@ -214,10 +217,13 @@ def _range(
 def _quoted(value: Any) -> str:
     """Return a value as it is written in YAML, shortened."""
     if isinstance(value, str):
-        text = printable(value)
-        return f"'{text[:60]}…'" if len(text) > 60 else f"'{text}'"
-    text = printable(json.dumps(value, ensure_ascii=False))
-    return f"{text[:60]}…" if len(text) > 60 else text
+        return f"'{shortened(printable(value), 60)}'"
+    return shortened(printable(json.dumps(value, ensure_ascii=False)), 60)
+
+
+def shortened(text: str, length: int) -> str:
+    """Return a text, its end replaced by ``…`` where it is longer than that."""
+    return text if len(text) <= length else f"{text[:length]}…"
 
 
 def _described(value: Any) -> str:

@@ -28,7 +28,7 @@ import yaml
 from nsg_cluster.core.errors import ConfigError, did_you_mean
 from nsg_cluster.core.logs import printable
 
-__all__ = ["KeyPath", "Place", "YamlDocument", "dump_yaml", "read_yaml", "read_yaml_value", "shown"]
+__all__ = ["KeyPath", "Place", "YamlDocument", "dump_yaml", "near_file", "read_yaml", "read_yaml_value", "shown"]
 
 KeyPath = tuple[str | int, ...]
 MAX_BYTES = 1 << 20
@@ -142,7 +142,7 @@ def _read_text(path: Path, source: str) -> str:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
-        raise ConfigError(f"{source}: no such file.{_near_file(path)}") from None
+        raise ConfigError(f"{source}: no such file.{near_file(path)}") from None
     except IsADirectoryError:
         raise ConfigError(f"{source}: is a folder; name a YAML file in it") from None
     except (OSError, ValueError) as error:
@@ -161,7 +161,8 @@ def _read_text(path: Path, source: str) -> str:
     return text
 
 
-def _near_file(path: Path) -> str:
+def near_file(path: Path) -> str:
+    """Return ``" Did you mean 'x'?"`` for the file of the same folder with the nearest name, or an empty string."""
     try:
         names = [entry.name for entry in path.parent.iterdir()]
     except OSError:

@@ -15,8 +15,8 @@ from typing import IO
 __all__ = ["printable", "set_up"]
 
 PACKAGE = "nsg_cluster"
-# Also separators of lines, and marks that turn the direction of writing.
-CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+# Also separators of lines, marks that turn the direction of writing, and bytes that are no UTF-8.
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 CONTROL_OR_NEWLINE = re.compile(rf"{CONTROL.pattern}|\n")
 
 
