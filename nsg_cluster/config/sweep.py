@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nsg_cluster.config.merge import merged, nested, overlaid, split_key
-from nsg_cluster.config.parse import Mistake, Problem, dotted, mistakes, validated
+from nsg_cluster.config.parse import Mistake, Problem, dotted, mistakes, shortened, validated
 from nsg_cluster.config.schema import Experiment, SweepConfig
 from nsg_cluster.core.documents import KeyPath, YamlDocument
 from nsg_cluster.core.errors import ConfigError
@@ -92,19 +92,20 @@ def _expanded(
         return (), problems
     elements = list(_elements(sweep))
     experiments: list[Experiment] = []
-    seen: dict[str, str] = {}
-    for element, name in zip(elements, _names(base["name"], elements), strict=True):
+    seen: dict[str, int] = {}
+    for number, (element, name) in enumerate(zip(elements, _names(base["name"], elements), strict=True), start=1):
         mapping = merged(Experiment, base, {"name": name} | _overlay(element))
         result = validated(Experiment, mapping)
         if not isinstance(result, Experiment):
             new = (mistake for mistake in mistakes(Experiment, mapping, result) if mistake not in known)
             problems += [_blamed(mistake, element) for mistake in new]
             continue
-        content = result.model_dump_json(exclude={"name"})
-        if content in seen:
-            problems.append((element[0].written, f"sweep: {name} is the same experiment as {seen[content]}"))
-        seen.setdefault(content, name)
-        experiments.append(result)
+        first = seen.setdefault(result.model_dump_json(exclude={"name"}), number)
+        if first == number:
+            experiments.append(result)
+        else:
+            text = f"sweep: element {number} ({_listed(element)}) is the same experiment as element {first}"
+            problems.append((element[0].written, text))
     problems += [
         (("sweep",), f"sweep: {count} elements are called '{name}'; give each a name of its own")
         for name, count in Counter(found.name for found in experiments).items()
@@ -186,9 +187,12 @@ def _blamed(mistake: Mistake, element: _Element) -> PathProblem:
         return choice.written[:-1] if choice.written[1] != "list" else choice.written, mistake.text
     if shared(choice) < len(choice.key.split(".")) or len(mistake.path) < len(choice.key.split(".")):
         # The choice breaks something beside itself: say in which element.
-        values = ", ".join(f"{other.key}={json.dumps(other.value)}" for other in element)
-        return choice.written, f"{mistake.text} (with {values})"
+        return choice.written, f"{mistake.text} (with {_listed(element)})"
     return choice.written, mistake.text
+
+
+def _listed(element: _Element) -> str:
+    return ", ".join(f"{choice.key}={shortened(json.dumps(choice.value), 60)}" for choice in element)
 
 
 def _names(base: str, elements: list[_Element]) -> list[str]:

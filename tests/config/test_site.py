@@ -1,0 +1,115 @@
+"""Which site is meant, and where its storage is."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from nsg_cluster.config import site as module
+from nsg_cluster.config.site import Site, load_site
+from nsg_cluster.core.errors import ConfigError
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the current folder, which holds the site ``./far.yaml``."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "far.yaml").write_text("name: far\nstorage: /groups/${env:WHO}\nenvironment: {OMP_NUM_THREADS: '2'}\n")
+    monkeypatch.setenv("WHO", "me")
+    return tmp_path
+
+
+def settings(text: str) -> Path:
+    """Write the user's own settings."""
+    path = Path(os.environ["XDG_CONFIG_HOME"]) / "nsg_cluster" / "config.yaml"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+def test_without_any_setting_it_is_this_machine_and_this_folder(folder: Path) -> None:
+    assert load_site() == Site(name="local", storage=str(folder))
+
+
+def test_the_shipped_profile_and_the_one_without_a_checkout_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    shipped = load_site("local")
+    monkeypatch.setattr(module, "CHECKOUT_SITES", Path("/nonexistent"))
+    assert load_site("local") == shipped
+
+
+def test_the_argument_comes_before_the_environment_and_that_before_the_settings(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sites = Path(os.environ["XDG_CONFIG_HOME"]) / "nsg_cluster" / "sites"
+    settings("site: mine\n")
+    sites.mkdir()
+    (sites / "mine.yaml").write_text("name: mine\n")
+    assert load_site().name == "mine"
+    monkeypatch.setenv("NSG_SITE", "./far.yaml")
+    assert load_site() == Site(name="far", storage="/groups/me", environment={"OMP_NUM_THREADS": "2"})
+    assert load_site("local").name == "local"
+
+
+def test_storage_comes_from_the_environment_then_the_settings_then_the_site(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert load_site("far.yaml").storage == "/groups/me"
+    settings("storage: ~/runs\n")
+    monkeypatch.setenv("HOME", "/home/me")
+    assert load_site("far.yaml").storage == "/home/me/runs"
+    monkeypatch.setenv("NSG_STORAGE", "here")
+    assert load_site("far.yaml").storage == str(folder / "here")
+
+
+def test_settings_are_found_at_home_when_no_other_place_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(folder))
+    monkeypatch.setenv("XDG_CONFIG_HOME", "relative/places/are/ignored")
+    (folder / ".config/nsg_cluster").mkdir(parents=True)
+    (folder / ".config/nsg_cluster/config.yaml").write_text("site: ./far.yaml\n")
+    assert load_site().name == "far"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "said"),
+    [
+        ("locl", "no site 'locl'; known: local, or the path of a YAML file. Did you mean 'local'?"),
+        ("a\nb; rm", "no site 'a\\nb; rm'; known: local, or the path of a YAML file."),
+        ("./fra.yaml", "fra.yaml: no such file. Did you mean 'far.yaml'?"),
+        ("~nobody/x.yaml", "x.yaml: no such file."),
+    ],
+)
+def test_a_site_that_is_not_there_is_answered_with_those_that_are(wanted: str, said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_site(wanted)
+    assert str(caught.value).endswith(said)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_all_mistakes_of_a_site_are_reported_at_once() -> None:
+    Path("x.yaml").write_text(
+        "name: a b\nscheduler: slrum\nstorage: ''\nstorrage: /x\nenvironment:\n  A-B: '1'\n  C: 2\n  D: ${storage}\n"
+    )
+    with pytest.raises(ConfigError) as caught:
+        load_site("./x.yaml")
+    assert str(caught.value).splitlines() == [
+        "x.yaml:1: name: 'a b' is not allowed; name of the site: letters, digits, -, _ and single dots inside.",
+        "x.yaml:2: scheduler: 'slrum' is not one of local.",
+        "x.yaml:3: storage: '' is not allowed; folder for runs and data; a relative one starts at the folder in which "
+        "the command runs.",
+        "x.yaml:4: storrage: unknown key; allowed: name, scheduler, storage, environment. Did you mean 'storage'?",
+        "x.yaml:6: environment.A-B: 'A-B' is not allowed",
+        "x.yaml:7: environment.C: must be text, not 2; put quotes around it",
+        "x.yaml:8: environment.D: unknown variable 'storage'; allowed: env:NAME, $$ for a dollar sign.",
+    ]
+
+
+def test_a_mistake_in_the_settings_of_the_user_is_reported_there() -> None:
+    path = settings("site: 3\nsites: x\n")
+    with pytest.raises(ConfigError) as caught:
+        load_site()
+    assert str(caught.value).splitlines() == [
+        f"{path}:1: site: must be text, not 3; put quotes around it",
+        f"{path}:2: sites: unknown key; allowed: site, storage. Did you mean 'site'?",
+    ]
