@@ -1,0 +1,34 @@
+"""Where to compute: the device, and how many CPU threads."""
+
+from __future__ import annotations
+
+import os
+
+import torch
+
+from nsg_cluster.config.schema import TrainConfig
+from nsg_cluster.core.errors import MachineError
+
+__all__ = ["prepare_device"]
+
+
+def prepare_device(config: TrainConfig) -> torch.device:
+    """Fix the number of CPU threads and return the device.
+
+    Sums depend on the number of threads in their last bits, so it is set once: to ``threads``, or ``OMP_NUM_THREADS``
+    where a scheduler sets it, or the CPUs that this process may use.
+
+    Raises:
+        MachineError: A GPU is asked for and there is none that works.
+    """
+    torch.set_num_threads(config.threads or _job_cpus())
+    has_gpu = torch.cuda.is_available()
+    if config.device == "cuda" and not has_gpu:
+        reason = "this build of torch has no CUDA" if torch.version.cuda is None else "no CUDA device can be used"
+        raise MachineError(f"train.device: 'cuda' is asked for, but {reason}; set it to 'auto' or 'cpu'")
+    return torch.device("cuda" if has_gpu and config.device != "cpu" else "cpu")
+
+
+def _job_cpus() -> int:
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    return int(asked) if asked.isdigit() and int(asked) > 0 else len(os.sched_getaffinity(0))

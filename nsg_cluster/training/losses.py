@@ -1,0 +1,50 @@
+"""Loss terms as pure functions of tensors; every one is a mean over rays and has no weight.
+
+``d`` is the difference of a rendered and a true color, ``o`` the opacity of a ray.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+__all__ = ["HUBER_DELTA", "mean_squared_error", "opacity_entropy", "photometric"]
+
+HUBER_DELTA = 0.1
+"""Color difference at which the Huber loss turns from a parabola into a line."""
+_CHARBONNIER_EPS = 1e-3
+
+
+def mean_squared_error(predicted: Float[Tensor, "rays 3"], truth: Float[Tensor, "rays 3"]) -> Float[Tensor, ""]:
+    """Return the mean of d²."""
+    return (predicted - truth).square().mean()
+
+
+def photometric(
+    kind: Literal["mse", "huber", "charbonnier"], predicted: Float[Tensor, "rays 3"], truth: Float[Tensor, "rays 3"]
+) -> Float[Tensor, ""]:
+    """Return the distance between rendered and true colors.
+
+    ``mse`` is d²; ``huber`` is d² up to |d| = ``HUBER_DELTA`` and continues as its tangent; ``charbonnier`` is
+    √(d² + ε²) with ε = 0.001 (Barron et al., mip-NeRF 360, https://arxiv.org/abs/2111.12077, section 5).
+    """
+    if kind == "mse":
+        return mean_squared_error(predicted, truth)
+    difference = predicted - truth
+    if kind == "charbonnier":
+        return (difference.square() + _CHARBONNIER_EPS**2).sqrt().mean()
+    size = difference.abs()
+    inside = size.clamp(max=HUBER_DELTA)
+    return (inside * (2 * size - inside)).mean()
+
+
+def opacity_entropy(opacity: Float[Tensor, " rays"]) -> Float[Tensor, ""]:
+    """Return the mean of -o ln o, which is 0 only where a ray is empty or opaque.
+
+    The opacity is kept away from 0, where the slope of the term is infinite.
+    """
+    safe = opacity.clamp(1e-5, 1.0)
+    return -(safe * torch.log(safe)).mean()

@@ -1,0 +1,51 @@
+"""Config weights times loss terms: named terms and their sum; and the background that truth and rendering share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Generator, Tensor
+
+from nsg_cluster.config.schema import Background, LossConfig
+from nsg_cluster.models.base import Rendering
+from nsg_cluster.render.volume import ray_distortion
+from nsg_cluster.training import losses
+
+__all__ = ["Score", "background_colors", "score"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """A rendering compared with the truth."""
+
+    loss: Float[Tensor, ""]
+    """Weighted sum of the terms: what is minimized."""
+    terms: dict[str, Float[Tensor, ""]]
+    """Each term with its weight."""
+    squared_error: Float[Tensor, ""]
+    """Mean squared difference of the colors, whatever the loss."""
+
+
+def background_colors(
+    kind: Background, num_rays: int, *, generator: Generator, device: torch.device
+) -> Float[Tensor, "rays 3"]:
+    """Return the color behind each ray; ``random`` gives every ray a color of its own."""
+    if kind == "random":
+        return torch.rand(num_rays, 3, generator=generator, device=device)
+    return torch.full((num_rays, 3), 1.0 if kind == "white" else 0.0, device=device)
+
+
+def score(config: LossConfig, rendering: Rendering, truth: Float[Tensor, "rays 3"]) -> Score:
+    """Compare a rendering with the truth; terms of weight 0 are not computed."""
+    terms = {"photometric": losses.photometric(config.photometric, rendering.color, truth)}
+    if config.opacity_entropy > 0:
+        terms["opacity_entropy"] = config.opacity_entropy * losses.opacity_entropy(rendering.opacity)
+    if config.distortion > 0:
+        terms["distortion"] = config.distortion * ray_distortion(rendering).mean()
+    return Score(
+        loss=torch.stack(list(terms.values())).sum(),
+        terms=terms,
+        squared_error=losses.mean_squared_error(rendering.color.detach(), truth),
+    )

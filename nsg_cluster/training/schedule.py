@@ -1,0 +1,28 @@
+"""Learning-rate curves as functions of the step.
+
+``step`` counts from 0; ``steps`` is the length of the whole training; a *factor* multiplies the peak rate.
+"""
+
+from __future__ import annotations
+
+import math
+
+from nsg_cluster.config.schema import ScheduleConfig
+
+__all__ = ["learning_rate_factor"]
+
+
+def learning_rate_factor(config: ScheduleConfig, step: int, steps: int) -> float:
+    """Return the learning rate of a step as a fraction of the peak rate.
+
+    The rate rises linearly over ``warmup_steps`` (the first step already moves), stays at the peak or falls from it,
+    and reaches ``final_factor`` at the last step. A warm-up longer than the training is all there is.
+    """
+    if step < config.warmup_steps:
+        return (step + 1) / config.warmup_steps
+    progress = (step - config.warmup_steps) / max(1, steps - 1 - config.warmup_steps)
+    if config.kind == "constant":
+        return 1.0
+    if config.kind == "cosine":
+        return config.final_factor + (1 - config.final_factor) * (1 + math.cos(math.pi * progress)) / 2
+    return float(config.final_factor**progress)
