@@ -1,0 +1,64 @@
+"""Batches of rays with the colors that they should have.
+
+Color is premultiplied by alpha, so that over a background ``b`` it is ``color + (1 - alpha) * b``; an image without
+alpha is opaque.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Generator, Tensor
+
+from nsg_cluster.data.scene import Views
+from nsg_cluster.geometry.cameras import pixel_rays
+from nsg_cluster.geometry.rays import Rays
+
+__all__ = ["RayBatch", "RayBatches"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RayBatch:
+    """Rays and what was seen along them."""
+
+    rays: Rays
+    color: Float[Tensor, "rays 3"]
+    """Premultiplied by alpha."""
+    alpha: Float[Tensor, " rays"]
+    """Coverage of the pixel, 0 to 1."""
+
+    def over(self, background: Float[Tensor, "rays 3"]) -> Float[Tensor, "rays 3"]:
+        """Return the color over a background."""
+        return self.color + (1.0 - self.alpha)[:, None] * background
+
+
+class RayBatches:
+    """Draws pixels of a split; the images stay on the device as 8 bits a channel."""
+
+    def __init__(self, views: Views, device: torch.device | str) -> None:
+        """Move images and cameras to ``device``, where the batches will be."""
+        self.cameras = views.cameras.to(device)
+        self.pixels = views.images.to(device).flatten(0, 2)
+
+    def draw(self, num_rays: int, generator: Generator) -> RayBatch:
+        """Draw pixels uniformly over all images, with replacement; the batch depends on the generator's state alone."""
+        drawn = torch.randint(self.pixels.shape[0], (num_rays,), generator=generator, device=generator.device)
+        return self._batch(drawn.to(self.pixels.device))
+
+    def image(self, index: int) -> RayBatch:
+        """Return all pixels of one image, row by row."""
+        pixels = self.cameras.height * self.cameras.width
+        return self._batch(torch.arange(index * pixels, (index + 1) * pixels, device=self.pixels.device))
+
+    def _batch(self, pixels: Int[Tensor, " rays"]) -> RayBatch:
+        values = self.pixels[pixels].float() / 255.0
+        alpha = values[:, 3] if values.shape[1] == 4 else torch.ones_like(values[:, 0])
+        rows = torch.div(pixels, self.cameras.width, rounding_mode="floor")
+        images = torch.div(rows, self.cameras.height, rounding_mode="floor")
+        return RayBatch(
+            rays=pixel_rays(self.cameras, images, rows % self.cameras.height, pixels % self.cameras.width),
+            color=values[:, :3] * alpha[:, None],
+            alpha=alpha,
+        )

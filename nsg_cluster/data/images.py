@@ -1,0 +1,127 @@
+"""Image files: read with checks, averaged down, encoded.
+
+Pixels in memory are 8 bits a channel, RGB or RGBA with straight alpha, the top row first.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+from jaxtyping import Float, UInt8
+
+from nsg_cluster.core.errors import DataError
+
+__all__ = ["downsample", "encode_png", "read_image", "read_images", "straight_alpha"]
+
+log = logging.getLogger(__name__)
+
+SECONDS_BETWEEN_LINES = 10.0
+THREADS = 4
+
+
+def read_image(path: Path) -> UInt8[np.ndarray, "height width channels"]:
+    """Read an RGB or RGBA image of 8 bits a channel.
+
+    Raises:
+        DataError: The file is missing, is no image, is cut short, or has other channels.
+    """
+    try:
+        with PIL.Image.open(path) as image:
+            if image.mode not in {"RGB", "RGBA"}:
+                raise DataError(
+                    f"{path}: the image is of kind '{image.mode}'; convert it to RGB or RGBA of 8 bits a channel"
+                )
+            return np.array(image)
+    except FileNotFoundError:
+        raise DataError(f"{path}: there is no such image") from None
+    except (OSError, SyntaxError, ValueError) as error:
+        raise DataError(f"{path}: the image cannot be read ({error}): copy or render it again") from None
+
+
+def read_images(
+    paths: Sequence[Path], *, downsample_factor: int = 1
+) -> UInt8[np.ndarray, "images height width channels"]:
+    """Read images of equal size, in order; a line in the log tells how far a long read is.
+
+    Raises:
+        DataError: As ``read_image``, or two images differ in size or channels, or the factor does not divide the size.
+    """
+    stack: list[np.ndarray] = []
+    said = time.monotonic()
+    with ThreadPoolExecutor(THREADS) as pool:
+        for image in pool.map(partial(_read_downsampled, factor=downsample_factor), paths):
+            if stack and image.shape != stack[0].shape:
+                raise DataError(
+                    f"{paths[len(stack)]} is {_size(image)} and {paths[0]} is {_size(stack[0])}: "
+                    f"all images of a split must be equal in size and channels"
+                )
+            stack.append(image)
+            if time.monotonic() - said > SECONDS_BETWEEN_LINES:
+                said = time.monotonic()
+                log.info("read %d of %d images", len(stack), len(paths))
+    return np.stack(stack)
+
+
+def downsample(
+    image: UInt8[np.ndarray, "height width channels"], factor: int
+) -> UInt8[np.ndarray, "small_height small_width channels"]:
+    """Average squares of ``factor`` pixels a side, color weighted by alpha.
+
+    Raises:
+        ValueError: The factor does not divide the size of the image.
+    """
+    height, width, channels = image.shape
+    if height % factor or width % factor:
+        raise ValueError(f"{factor} does not divide {width}x{height}")
+    if factor == 1:
+        return image
+    pixels = image.astype(np.float32) / 255.0
+    if channels == 4:
+        pixels[..., :3] *= pixels[..., 3:]
+    mean = pixels.reshape(height // factor, factor, width // factor, factor, channels).mean(axis=(1, 3))
+    return straight_alpha(mean) if channels == 4 else _to_uint8(mean)
+
+
+def straight_alpha(premultiplied: Float[np.ndarray, "height width 4"]) -> UInt8[np.ndarray, "height width 4"]:
+    """Return 8-bit RGBA with straight alpha; black where nothing is covered."""
+    alpha = premultiplied[..., 3:]
+    color = np.divide(premultiplied[..., :3], alpha, out=np.zeros_like(premultiplied[..., :3]), where=alpha > 0)
+    return _to_uint8(np.concatenate([color, alpha], axis=-1))
+
+
+def encode_png(image: UInt8[np.ndarray, "height width channels"]) -> bytes:
+    """Return the bytes of a PNG file."""
+    buffer = io.BytesIO()
+    PIL.Image.fromarray(image).save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+def _to_uint8(image: Float[np.ndarray, "height width channels"]) -> UInt8[np.ndarray, "height width channels"]:
+    rounded: np.ndarray = np.rint(np.clip(image, 0.0, 1.0) * 255.0).astype(np.uint8)
+    return rounded
+
+
+def _read_downsampled(path: Path, factor: int) -> UInt8[np.ndarray, "height width channels"]:
+    image = read_image(path)
+    try:
+        return downsample(image, factor)
+    except ValueError:
+        height, width, _ = image.shape
+        common = np.gcd(height, width)
+        allowed = ", ".join(str(f) for f in range(1, 65) if common % f == 0)
+        raise DataError(
+            f"{path}: downsample {factor} does not divide {width}x{height}; allowed are {allowed}"
+        ) from None
+
+
+def _size(image: np.ndarray) -> str:
+    height, width, channels = image.shape
+    return f"{width}x{height} {'RGBA' if channels == 4 else 'RGB'}"

@@ -1,0 +1,115 @@
+"""Pinhole cameras, and the rays through their pixels.
+
+Camera axes follow OpenGL: x to the right, y up, looking along -z. Pixel ``(row r, column c)`` counts from the top left
+and covers the square from ``(c, r)`` to ``(c + 1, r + 1)``, so its ray goes through ``(c + 0.5, r + 0.5)``. Focal
+lengths and principal points are in pixels, in the order x, y.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from nsg_cluster.geometry.rays import Rays
+
+__all__ = ["Cameras", "focal_from_angle", "image_rays", "pixel_rays"]
+
+# The variance of a uniform square pixel, matched by a disc (mip-NeRF, arXiv:2103.13415, section 3.1).
+RADIUS_OF_PIXEL_WIDTH = 2.0 / math.sqrt(12.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cameras:
+    """Cameras of equal image size."""
+
+    camera_to_world: Float[Tensor, "images 3 4"]
+    """Rotation and position: maps camera coordinates to world coordinates."""
+    focal_px: Float[Tensor, "images 2"]
+    """Focal lengths in x and y."""
+    center_px: Float[Tensor, "images 2"]
+    """Principal point (x, y) from the top left corner of the image."""
+    width: int
+    """Pixels in a row."""
+    height: int
+    """Pixels in a column."""
+
+    def __len__(self) -> int:
+        """Return the number of cameras."""
+        return self.camera_to_world.shape[0]
+
+    def __getitem__(self, index: slice | Tensor) -> Cameras:
+        """Return the selected cameras."""
+        return Cameras(
+            camera_to_world=self.camera_to_world[index],
+            focal_px=self.focal_px[index],
+            center_px=self.center_px[index],
+            width=self.width,
+            height=self.height,
+        )
+
+    def to(self, device: torch.device | str) -> Cameras:
+        """Return the same cameras on a device."""
+        return Cameras(
+            camera_to_world=self.camera_to_world.to(device),
+            focal_px=self.focal_px.to(device),
+            center_px=self.center_px.to(device),
+            width=self.width,
+            height=self.height,
+        )
+
+    def resized(self, *, width: int, height: int) -> Cameras:
+        """Return cameras that see the same field of view with another number of pixels."""
+        scale = self.focal_px.new_tensor([width / self.width, height / self.height])
+        return Cameras(
+            camera_to_world=self.camera_to_world,
+            focal_px=self.focal_px * scale,
+            center_px=self.center_px * scale,
+            width=width,
+            height=height,
+        )
+
+
+def focal_from_angle(angle_rad: float, size_px: int) -> float:
+    """Return the focal length in pixels at which ``size_px`` pixels span ``angle_rad``."""
+    return 0.5 * size_px / math.tan(0.5 * angle_rad)
+
+
+def pixel_rays(
+    cameras: Cameras,
+    images: Int[Tensor, " rays"],
+    rows: Int[Tensor, " rays"],
+    columns: Int[Tensor, " rays"],
+) -> Rays:
+    """Return the rays through the centers of pixels.
+
+    A pixel is ``1 / focal`` wide on the plane at depth 1; at distance 1 along its ray it is smaller by the length of
+    the unnormalized direction. The radius is that width, averaged over x and y, times 2 / sqrt(12).
+    """
+    focal = cameras.focal_px[images]
+    pixel = torch.stack([columns, rows], dim=-1) + 0.5
+    x, y = ((pixel - cameras.center_px[images]) / focal).unbind(-1)
+    in_camera = torch.stack([x, -y, -torch.ones_like(x)], dim=-1)
+    pose = cameras.camera_to_world[images]
+    length = in_camera.norm(dim=-1)
+    directions = torch.einsum("rij,rj->ri", pose[:, :, :3], in_camera)
+    return Rays(
+        origins=pose[:, :, 3],
+        directions=directions / directions.norm(dim=-1, keepdim=True),
+        radii=RADIUS_OF_PIXEL_WIDTH * focal.reciprocal().mean(dim=-1) / length,
+        images=images,
+    )
+
+
+def image_rays(cameras: Cameras, image: int) -> Rays:
+    """Return the rays of all pixels of one image, row by row."""
+    pixel = torch.arange(cameras.height * cameras.width, device=cameras.camera_to_world.device)
+    return pixel_rays(
+        cameras,
+        torch.full_like(pixel, image),
+        torch.div(pixel, cameras.width, rounding_mode="floor"),
+        pixel % cameras.width,
+    )
