@@ -297,7 +297,7 @@ def test_merging_changes_neither_side() -> None:
 def test_loading_a_configuration_loads_no_heavy_package() -> None:
     code = (
         "import sys, nsg_cluster.config.compose, nsg_cluster.config.site\n"
-        "heavy = {'rich', 'numpy', 'torch', 'click', 'submitit', 'subprocess'} & set(sys.modules)\n"
+        "heavy = {'rich', 'numpy', 'torch', 'click', 'submitit'} & set(sys.modules)\n"
         "sys.exit(str(heavy) if heavy else 0)"
     )
     environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
