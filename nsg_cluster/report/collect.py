@@ -72,7 +72,7 @@ class Row:
     index: int
     """Index of the task in its run."""
     state: str
-    """What ``status.json`` says; ``unknown`` where it says nothing."""
+    """What ``status.json`` says; ``queued`` before there is one, ``unknown`` where it says nothing."""
     differences: Mapping[str, Any]
     """Settings, by dotted path, that are not the same in all rows."""
     psnr: float | None
@@ -140,10 +140,14 @@ def _read_run(run: RunPaths) -> list[TaskFiles]:
         raise RunError(f"{run.root}: is not a run folder: it has none of {run.record.name}, {run.spec.name} and tasks")
     notes: list[str] = []
     record: Mapping[str, Any] = _read(run.record, _read_mapping, {}, notes)
-    indices = sorted(int(path.name) for path in _entries(run.tasks) if path.name.isdecimal() and path.is_dir())
-    if not indices:
-        notes.append("no task has begun")
-    return [_read_task(run, index, record, notes) for index in indices or [0]]
+    begun = {int(path.name) for path in _entries(run.tasks) if path.name.isdecimal() and path.is_dir()}
+    indices = sorted(begun | set(range(len(_recorded_tasks(record))))) or [0]
+    return [_read_task(run, index, record, notes) for index in indices]
+
+
+def _recorded_tasks(record: Mapping[str, Any]) -> list[Any]:
+    tasks = record.get("tasks")
+    return tasks if isinstance(tasks, list) else []
 
 
 def _entries(folder: Path) -> list[Path]:
@@ -155,9 +159,12 @@ def _entries(folder: Path) -> list[Path]:
 
 def _read_task(run: RunPaths, index: int, record: Mapping[str, Any], run_notes: Sequence[str]) -> TaskFiles:
     paths, notes = run.task(index), list(run_notes)
+    has_begun = paths.status.exists() or paths.events.exists()
+    if not has_begun:
+        notes.append("the task has not begun")
     spec_path = paths.spec if paths.spec.exists() else run.spec
     spec = _read(spec_path, read_yaml, None, notes)
-    events: list[dict[str, Any]] = _read(paths.events, read_jsonl, [], notes)
+    events: list[dict[str, Any]] = _read(paths.events, read_jsonl, [], notes, is_expected=has_begun)
     return TaskFiles(
         run=run,
         paths=paths,
@@ -165,10 +172,10 @@ def _read_task(run: RunPaths, index: int, record: Mapping[str, Any], run_notes: 
         record=record,
         spec=spec,
         experiment=_read(spec_path, lambda path: load(path, variables={}), None, notes) if spec else None,
-        status=_read(paths.status, _read_mapping, {}, notes),
+        status=_read(paths.status, _read_mapping, {}, notes, is_expected=has_begun),
         progress=_read(paths.progress, _read_mapping, {}, [], is_expected=False),
         metrics=_read(paths.metrics, _read_mapping, {}, notes, is_expected=False),
-        environment=_read(paths.environment, _read_mapping, {}, notes),
+        environment=_read(paths.environment, _read_mapping, {}, notes, is_expected=has_begun),
         scalars=_surviving([event for event in events if "notice" not in event]),
         notices=tuple(event for event in events if isinstance(event.get("notice"), str)),
         notes=tuple(notes),
@@ -219,9 +226,9 @@ def _row(task: TaskFiles, differences: Mapping[str, Any]) -> Row:
     train_s, train_cpu_s = number(task.metrics.get("train_seconds")), number(task.metrics.get("train_cpu_seconds"))
     return Row(
         run=task.run.root.resolve().name,
-        name=text_of(task.settings, "name") or task.run.root.resolve().parent.name,
+        name=_recorded_name(task) or text_of(task.settings, "name") or task.run.root.resolve().parent.name,
         index=task.index,
-        state=text_of(task.status, "state") or ("cancelled" if task.paths.cancelled.exists() else "unknown"),
+        state=text_of(task.status, "state") or _state_without_status(task.paths),
         differences=differences,
         psnr=number(mean.get("psnr")),
         ssim=number(mean.get("ssim")),
@@ -234,6 +241,18 @@ def _row(task: TaskFiles, differences: Mapping[str, Any]) -> Row:
         folder=task.paths.root,
         notes=(*task.notes, *_remarks(task, mean)),
     )
+
+
+def _state_without_status(paths: TaskPaths) -> str:
+    if paths.cancelled.exists():
+        return "cancelled"
+    return "unknown" if paths.status.exists() or paths.events.exists() else "queued"
+
+
+def _recorded_name(task: TaskFiles) -> str:
+    tasks = _recorded_tasks(task.record)
+    entry = tasks[task.index] if task.index < len(tasks) else None
+    return text_of(entry, "name") if isinstance(entry, dict) else ""
 
 
 def _machine(environment: Mapping[str, Any]) -> str:

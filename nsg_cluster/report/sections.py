@@ -305,16 +305,26 @@ def notices(task: TaskFiles) -> Html | None:
 
 def reproduce(task: TaskFiles) -> Html:
     """Return the command lines that make the same again."""
-    commit = text_of(task.environment, "git_commit", "commit") or text_of(task.record, "git_commit", "commit")
-    run = shlex.quote(str(task.run.root))
+    run, argv = shlex.quote(str(task.run.root.absolute())), task.record.get("argv")
+    commit = text_of(task.record, "git_commit") or text_of(task.environment, "git_commit")
+    is_dirty = commit and task.record.get("git_dirty") is True
+    difference = task.run.difference.absolute()
+    apply = f"git apply {shlex.quote(str(difference))}" if difference.is_file() else "# they were not kept"
     commands = [
+        ("it was submitted with", _joined_argv(argv)),
         ("the same version of the code", f"git checkout {shlex.quote(commit)}" if commit else ""),
-        ("the same experiment once more", f"python launch.py {shlex.quote(str(task.paths.spec))}"),
+        ("and the changes that were not committed", apply if is_dirty else ""),
+        ("the same experiment once more", f"python launch.py {shlex.quote(str(task.paths.spec.absolute()))}"),
         ("go on from the newest checkpoint", f"python launch.py resubmit {run}"),
         ("this page again", f"python launch.py report {run}"),
     ]
     lines = [line for title, command in commands if command for line in (f"# {title}", command)]
     return element("pre", "\n".join(lines))
+
+
+def _joined_argv(argv: Any) -> str:
+    is_argv = isinstance(argv, list) and all(isinstance(word, str) for word in argv)
+    return shlex.join(["python", *argv]) if is_argv and argv else ""
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str | float | None]]) -> Html:

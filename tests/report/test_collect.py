@@ -109,13 +109,19 @@ def test_each_missing_file_costs_only_what_it_held(build_run: Any, name: str) ->
     assert set(Row.__slots__) - kept == lost
 
 
-def test_a_run_before_its_first_task_gives_one_row_that_says_so(build_run: Any) -> None:
+def test_tasks_that_have_not_begun_have_rows_that_say_so(build_run: Any) -> None:
     run = build_run()
     shutil.copy(run.task(0).spec, run.spec)
+    run.record.write_text(json.dumps({"tasks": [{"name": "toy.seed=0"}, {"name": "toy.seed=1"}, {"index": 2}]}))
+    rows = collect([run.root])
+    assert [row.name for row in rows] == ["toy.seed=0", "toy.seed=1", "toy"]
+    assert [row.state for row in rows] == ["succeeded", "queued", "queued"]
     shutil.rmtree(run.tasks)
-    (row,) = collect([run.root])
-    assert row.steps == 2000
-    assert "no task has begun" in row.notes
+    rows = collect([run.root])
+    assert [row.steps for row in rows] == [2000] * 3
+    assert {row.notes for row in rows} == {("the task has not begun", "not evaluated yet")}
+    run.record.write_text("{}")
+    assert len(collect([run.root])) == 1
 
 
 def test_a_specification_of_another_version_still_gives_its_name_and_its_differences(build_run: Any) -> None:

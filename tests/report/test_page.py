@@ -76,6 +76,9 @@ class Page(HTMLParser):
 
 def test_the_page_of_a_run_holds_its_numbers_pictures_video_curves_and_commands(build_run: Any) -> None:
     run = build_run({"train": {"steps": 2500}}, video=True)
+    argv = ["launch.py", "my runs/toy.yaml", "seed=1"]
+    run.record.write_text(json.dumps({"argv": argv, "git_commit": "c0ffee", "git_dirty": True}))
+    run.difference.write_text("diff")
     out = write_report([run.root])
     assert out == run.report
     assert not list(run.root.glob(".tmp*"))
@@ -86,6 +89,7 @@ def test_the_page_of_a_run_holds_its_numbers_pictures_video_curves_and_commands(
         "toy", "Three boxes.", "30.00", "0.9437", "31.25 dB", "1m30s", "2m56s of CPU time", "80% of 2,500", "worst",
         "Example CPU", "git checkout c0ffee", "training starts again from seed 1", "its weights are not installed",
         "train.steps", "51,234", "2023-11-14 22:13:20 UTC", "best",
+        "python launch.py 'my runs/toy.yaml' seed=1\n", f"git apply {run.difference}\n", f"resubmit {run.root}\n",
     )  # fmt: skip
     assert [text for text in expected if text not in found.text] == []
     assert len(found.all("img")) == 12
