@@ -90,6 +90,63 @@ nsg::HashGrid hash_grid(
     return grid;
 }
 
+template <class B>
+void bind_adam(nb::module_& m) {
+    m.def(
+        "adam_step",
+        [](Out<B, 1> parameter, In<B, 1> gradient, Out<B, 1> first_moment, Out<B, 1> second_moment, int64_t step,
+           double learning_rate, double beta1, double beta2, double eps, double weight_decay, bool skip_zeros) {
+            const auto n = static_cast<int64_t>(parameter.shape(0));
+            if (step < 1) throw nb::value_error("step must be 1 or more");
+            expect("gradient", gradient, {n});
+            expect("first_moment", first_moment, {n});
+            expect("second_moment", second_moment, {n});
+            B::run(nsg::AdamStep{
+                n, nsg::adam_rates(step, learning_rate, beta1, beta2, eps, weight_decay), skip_zeros, parameter.data(),
+                gradient.data(), first_moment.data(), second_moment.data()});
+        },
+        "parameter"_a.noconvert(), "gradient"_a.noconvert(), "first_moment"_a.noconvert(),
+        "second_moment"_a.noconvert(), "step"_a, "learning_rate"_a, "beta1"_a, "beta2"_a, "eps"_a, "weight_decay"_a,
+        "skip_zeros"_a);
+}
+
+template <class B>
+void bind_bits(nb::module_& m) {
+    m.def(
+        "morton_encode",
+        [](Array<B, const int64_t, 2> cells, Array<B, int64_t, 1> codes) {
+            const auto n = static_cast<int64_t>(cells.shape(0));
+            expect("cells", cells, {n, 3});
+            expect("codes", codes, {n});
+            B::run(nsg::MortonEncode{n, cells.data(), codes.data()});
+        },
+        "cells"_a.noconvert(), "codes"_a.noconvert());
+    m.def(
+        "morton_decode",
+        [](Array<B, const int64_t, 1> codes, Array<B, int64_t, 2> cells) {
+            const auto n = static_cast<int64_t>(codes.shape(0));
+            expect("cells", cells, {n, 3});
+            B::run(nsg::MortonDecode{n, codes.data(), cells.data()});
+        },
+        "codes"_a.noconvert(), "cells"_a.noconvert());
+    m.def(
+        "pack_bits",
+        [](Array<B, const bool, 1> flags, Array<B, uint8_t, 1> packed) {
+            const auto n = static_cast<int64_t>(packed.shape(0));
+            expect("flags", flags, {8 * n});
+            B::run(nsg::PackBits{n, flags.data(), packed.data()});
+        },
+        "flags"_a.noconvert(), "packed"_a.noconvert());
+    m.def(
+        "unpack_bits",
+        [](Array<B, const uint8_t, 1> packed, Array<B, bool, 1> flags) {
+            const auto n = static_cast<int64_t>(packed.shape(0));
+            expect("flags", flags, {8 * n});
+            B::run(nsg::UnpackBits{n, packed.data(), flags.data()});
+        },
+        "packed"_a.noconvert(), "flags"_a.noconvert());
+}
+
 int64_t entries(const nsg::HashGrid& grid) {
     const nsg::HashLevel& last = grid.level[grid.levels - 1];
     return static_cast<int64_t>(last.offset) + last.size;
@@ -162,6 +219,154 @@ void bind_encode(nb::module_& m) {
             B::run(nsg::TruncExpBackward{n, x.data(), grad_value.data(), grad_x.data()});
         },
         "x"_a.noconvert(), "grad_value"_a.noconvert(), "grad_x"_a.noconvert());
+}
+
+// What marching is told about its grid.
+struct OccupancyGrid {
+    int32_t resolution, cascades;
+    nsg::MarchSteps steps;
+};
+
+OccupancyGrid occupancy_grid(int resolution, int cascades, float step_min, float step_max, float cone_angle) {
+    if (resolution < 4 || resolution > 512 || (resolution & (resolution - 1)) != 0) {
+        throw nb::value_error("resolution must be a power of two from 4 to 512");
+    }
+    if (cascades < 1 || cascades > 8) throw nb::value_error("cascades must be 1 to 8");
+    if (!(step_min > 0 && step_max >= step_min && cone_angle >= 0)) {
+        throw nb::value_error("expected 0 < step_min <= step_max and cone_angle >= 0");
+    }
+    return {resolution, cascades, {step_min, step_max, cone_angle}};
+}
+
+template <class B>
+nsg::MarchRays march_rays(
+    const In<B, 2>& origins, const In<B, 2>& directions, const In<B, 1>& near, const In<B, 1>& far,
+    const std::optional<In<B, 1>>& jitter, const std::optional<In<B, 1>>& cursor, int64_t limit,
+    const Array<B, const uint8_t, 1>& occupied, const In<B, 2>& box, const OccupancyGrid& grid) {
+    const auto n = static_cast<int64_t>(origins.shape(0));
+    expect("origins", origins, {n, 3});
+    expect("directions", directions, {n, 3});
+    expect("near", near, {n});
+    expect("far", far, {n});
+    if (jitter) expect("jitter", *jitter, {n});
+    if (cursor) expect("cursor", *cursor, {n});
+    expect("box", box, {2, 3});
+    const int64_t cells = static_cast<int64_t>(grid.cascades) * grid.resolution * grid.resolution * grid.resolution;
+    expect("occupied", occupied, {cells / 8});
+    if (reinterpret_cast<uintptr_t>(occupied.data()) % 8 != 0) throw nb::value_error("occupied is not aligned to 8 bytes");
+    if (limit < 1) throw nb::value_error("limit must be 1 or more");
+    return {n, origins.data(), directions.data(), near.data(), far.data(), jitter ? jitter->data() : nullptr,
+            cursor ? cursor->data() : nullptr, limit, occupied.data(), grid.resolution, grid.cascades, box.data(),
+            grid.steps};
+}
+
+template <class B>
+void bind_march(nb::module_& m) {
+    using Bytes = Array<B, const uint8_t, 1>;
+    using MaybeIn = std::optional<In<B, 1>>;
+    m.def(
+        "intersect_box",
+        [](In<B, 2> origins, In<B, 2> directions, In<B, 2> box, Out<B, 1> near, Out<B, 1> far) {
+            const auto n = static_cast<int64_t>(origins.shape(0));
+            expect("origins", origins, {n, 3});
+            expect("directions", directions, {n, 3});
+            expect("box", box, {2, 3});
+            expect("near", near, {n});
+            expect("far", far, {n});
+            B::run(nsg::IntersectBox{n, origins.data(), directions.data(), box.data(), near.data(), far.data()});
+        },
+        "origins"_a.noconvert(), "directions"_a.noconvert(), "box"_a.noconvert(), "near"_a.noconvert(),
+        "far"_a.noconvert());
+    m.def(
+        "march_count",
+        [](In<B, 2> origins, In<B, 2> directions, In<B, 1> near, In<B, 1> far, MaybeIn jitter, MaybeIn cursor,
+           int64_t limit, Bytes occupied, In<B, 2> box, const OccupancyGrid& grid, Array<B, int64_t, 1> counts) {
+            const nsg::MarchRays rays =
+                march_rays<B>(origins, directions, near, far, jitter, cursor, limit, occupied, box, grid);
+            expect("counts", counts, {rays.rays});
+            B::run(nsg::MarchCount{rays, counts.data()});
+        },
+        "origins"_a.noconvert(), "directions"_a.noconvert(), "near"_a.noconvert(), "far"_a.noconvert(),
+        "jitter"_a.noconvert().none(), "cursor"_a.noconvert().none(), "limit"_a, "occupied"_a.noconvert(),
+        "box"_a.noconvert(), "grid"_a, "counts"_a.noconvert());
+    m.def(
+        "march_write",
+        [](In<B, 2> origins, In<B, 2> directions, In<B, 1> near, In<B, 1> far, MaybeIn jitter, MaybeIn cursor,
+           int64_t limit, Bytes occupied, In<B, 2> box, const OccupancyGrid& grid, Offsets<B> offsets,
+           Out<B, 1> starts, Out<B, 1> ends, Array<B, int64_t, 1> rays, std::optional<Out<B, 1>> next) {
+            const nsg::MarchRays a =
+                march_rays<B>(origins, directions, near, far, jitter, cursor, limit, occupied, box, grid);
+            const auto n = static_cast<int64_t>(starts.shape(0));
+            expect("offsets", offsets, {a.rays + 1});
+            num_rays<B>(offsets, n);
+            expect("ends", ends, {n});
+            expect("rays", rays, {n});
+            if (next) expect("next", *next, {a.rays});
+            B::run(nsg::MarchWrite{
+                a, n, offsets.data(), starts.data(), ends.data(), rays.data(), next ? next->data() : nullptr});
+        },
+        "origins"_a.noconvert(), "directions"_a.noconvert(), "near"_a.noconvert(), "far"_a.noconvert(),
+        "jitter"_a.noconvert().none(), "cursor"_a.noconvert().none(), "limit"_a, "occupied"_a.noconvert(),
+        "box"_a.noconvert(), "grid"_a, "offsets"_a.noconvert(), "starts"_a.noconvert(), "ends"_a.noconvert(),
+        "rays"_a.noconvert(), "next"_a.noconvert().none());
+}
+
+// The sizes of a network whose weights are given as [outputs, inputs].
+template <class B>
+nsg::MlpShape mlp_shape(const std::vector<In<B, 2>>& weights, int64_t points) {
+    if (weights.empty() || weights.size() > nsg::kMaxLayers) throw nb::value_error("expected 1 to 8 layers of weights");
+    nsg::MlpShape shape = {points, static_cast<int32_t>(weights.size()), {static_cast<int32_t>(weights[0].shape(1))}};
+    for (size_t l = 0; l < weights.size(); ++l) {
+        const auto outputs = static_cast<int64_t>(weights[l].shape(0));
+        if (outputs < 1 || outputs > nsg::kMaxWidth || shape.sizes[l] < 1 || shape.sizes[l] > nsg::kMaxWidth) {
+            throw nb::value_error("a layer has 1 to 128 inputs and outputs");
+        }
+        expect("weights", weights[l], {outputs, shape.sizes[l]});
+        shape.sizes[l + 1] = static_cast<int32_t>(outputs);
+    }
+    return shape;
+}
+
+template <class B>
+void bind_mlp(nb::module_& m) {
+    m.def(
+        "mlp_hidden_size",
+        [](const std::vector<In<B, 2>>& weights, int64_t points) { return nsg::mlp_hidden_size(mlp_shape<B>(weights, points)); },
+        "weights"_a.noconvert(), "points"_a);
+    m.def(
+        "mlp_forward",
+        [](const std::vector<In<B, 2>>& weights, In<B, 2> input, std::optional<Out<B, 1>> hidden, Out<B, 2> output) {
+            const auto n = static_cast<int64_t>(input.shape(1));
+            nsg::MlpForward a = {mlp_shape<B>(weights, n), {}, input.data(), nullptr, output.data()};
+            expect("input", input, {a.shape.sizes[0], n});
+            expect("output", output, {a.shape.sizes[a.shape.layers], n});
+            if (hidden) expect("hidden", *hidden, {nsg::mlp_hidden_size(a.shape)});
+            a.hidden = hidden ? hidden->data() : nullptr;
+            for (size_t l = 0; l < weights.size(); ++l) a.weights[l] = weights[l].data();
+            B::run(a);
+        },
+        "weights"_a.noconvert(), "input"_a.noconvert(), "hidden"_a.noconvert().none(), "output"_a.noconvert());
+    m.def(
+        "mlp_backward",
+        [](const std::vector<In<B, 2>>& weights, In<B, 2> input, In<B, 1> hidden, In<B, 2> grad_output,
+           std::vector<Out<B, 2>> grad_weights, std::optional<Out<B, 2>> grad_input) {
+            const auto n = static_cast<int64_t>(input.shape(1));
+            nsg::MlpBackward a = {mlp_shape<B>(weights, n), {}, input.data(), hidden.data(), grad_output.data(), {}, nullptr};
+            expect("input", input, {a.shape.sizes[0], n});
+            expect("hidden", hidden, {nsg::mlp_hidden_size(a.shape)});
+            expect("grad_output", grad_output, {a.shape.sizes[a.shape.layers], n});
+            if (grad_weights.size() != weights.size()) throw nb::value_error("expected as many grad_weights as weights");
+            for (size_t l = 0; l < weights.size(); ++l) {
+                expect("grad_weights", grad_weights[l], {a.shape.sizes[l + 1], a.shape.sizes[l]});
+                a.weights[l] = weights[l].data();
+                a.grad_weights[l] = grad_weights[l].data();
+            }
+            if (grad_input) expect("grad_input", *grad_input, {a.shape.sizes[0], n});
+            a.grad_input = grad_input ? grad_input->data() : nullptr;
+            B::run(a);
+        },
+        "weights"_a.noconvert(), "input"_a.noconvert(), "hidden"_a.noconvert(), "grad_output"_a.noconvert(),
+        "grad_weights"_a.noconvert(), "grad_input"_a.noconvert().none());
 }
 
 template <class B>
@@ -245,6 +450,8 @@ void bind_volume(nb::module_& m) {
 }  // namespace
 
 NB_MODULE(nsg_kernels, m) {
+    // The cached HashGrids live as long as the process, which nanobind would report as a leak.
+    nb::set_leak_warnings(false);
     m.attr("ABI") = 1;
     m.attr("COMPILER") = NSG_COMPILER;
     nb::class_<nsg::HashGrid>(m, "HashGrid")
@@ -253,10 +460,20 @@ NB_MODULE(nsg_kernels, m) {
                             int features) { new (self) nsg::HashGrid(hash_grid(scales, resolutions, offsets, features)); },
              "scales"_a, "resolutions"_a, "offsets"_a, "features"_a);
 
+    nb::class_<OccupancyGrid>(m, "OccupancyGrid")
+        .def("__init__", [](OccupancyGrid* self, int resolution, int cascades, float step_min, float step_max,
+                            float cone_angle) {
+            new (self) OccupancyGrid(occupancy_grid(resolution, cascades, step_min, step_max, cone_angle));
+        }, "resolution"_a, "cascades"_a, "step_min"_a, "step_max"_a, "cone_angle"_a);
+
     Cpu::set = nsg::instruction_set();
     nb::module_ cpu = m.def_submodule("cpu");
     cpu.attr("TARGET") = Cpu::set->name;
     cpu.def("set_num_threads", &nsg::set_num_threads, "count"_a);
+    bind_adam<Cpu>(cpu);
+    bind_bits<Cpu>(cpu);
     bind_encode<Cpu>(cpu);
+    bind_march<Cpu>(cpu);
+    bind_mlp<Cpu>(cpu);
     bind_volume<Cpu>(cpu);
 }

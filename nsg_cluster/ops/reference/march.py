@@ -9,6 +9,7 @@ depend on the grid: ``t_0 = near + jitter * step(near)`` and ``t_{k+1} = t_k + s
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int, UInt8
@@ -16,7 +17,7 @@ from torch import Tensor
 
 from nsg_cluster.ops.reference.bits import morton_encode
 
-__all__ = ["intersect_box", "march_occupancy"]
+__all__ = ["intersect_box", "march_occupancy", "march_rounds"]
 
 _MAX_PLACES = 1 << 21  # looked at together: bounds the memory
 
@@ -85,8 +86,9 @@ def march_occupancy(
     first = near if jitter is None else near + jitter * step
     outer = _scaled(box, float(1 << (cascades - 1)))
     entry, leave = intersect_box(origins, directions, outer)
-    far = torch.where(entry < leave, torch.minimum(far, leave), 0.0)
-    far = torch.where(torch.isfinite(first) & torch.isfinite(far) & (near < far), far, -math.inf)
+    far = torch.minimum(far, leave)
+    is_hit = (entry < leave) & torch.isfinite(first) & torch.isfinite(far) & (near < far)
+    first, far = torch.where(is_hit, first, 0.0), torch.where(is_hit, far, -math.inf)
     num_places = _num_places(first, far, step_min, step_max, cone_angle)
     starts, ends, rays = [], [], []
     rows = max(1, _MAX_PLACES // max(num_places, 1))
@@ -107,6 +109,50 @@ def march_occupancy(
     offsets = torch.searchsorted(all_rays, torch.arange(len(near) + 1, device=near.device))
     empty = near.new_zeros(0)
     return torch.cat([empty, *starts]), torch.cat([empty, *ends]), all_rays, offsets
+
+
+def march_rounds(
+    origins: Float[Tensor, "rays 3"],
+    directions: Float[Tensor, "rays 3"],
+    near: Float[Tensor, " rays"],
+    far: Float[Tensor, " rays"],
+    *,
+    cursor: Float[Tensor, " rays"],
+    limit: int,
+    **grid: Any,
+) -> tuple[
+    Float[Tensor, " samples"],
+    Float[Tensor, " samples"],
+    Int[Tensor, " samples"],
+    Int[Tensor, " rays_plus_one"],
+    Float[Tensor, " rays"],
+]:
+    """Keep the first intervals of each ray that ``march_occupancy`` keeps from a place on.
+
+    Args:
+        origins: Where rays begin.
+        directions: Along rays, unit length.
+        near: Where the first interval may begin.
+        far: Where intervals end.
+        cursor: Where each ray goes on.
+        limit: Most intervals that a ray gets.
+        **grid: The other arguments of ``march_occupancy``.
+
+    Returns:
+        What ``march_occupancy`` returns, and where each ray goes on: infinity for one that has fewer than ``limit``.
+    """
+    starts, ends, rays, _ = march_occupancy(origins, directions, near, far, **grid)
+    is_ahead = starts >= cursor[rays]
+    starts, ends, rays = starts[is_ahead], ends[is_ahead], rays[is_ahead]
+    indices = torch.arange(len(near) + 1, device=near.device)
+    rank = torch.arange(len(rays), device=near.device) - torch.searchsorted(rays, indices)[rays]
+    is_kept = rank < limit
+    starts, ends, rays = starts[is_kept], ends[is_kept], rays[is_kept]
+    offsets = torch.searchsorted(rays, indices)
+    is_full = offsets.diff() == limit
+    following = torch.full_like(near, math.inf)
+    following[is_full] = ends[offsets[1:][is_full] - 1]
+    return starts, ends, rays, offsets, following
 
 
 def _step(t: Float[Tensor, " n"], step_min: float, step_max: float, cone_angle: float) -> Float[Tensor, " n"]:
