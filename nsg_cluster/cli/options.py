@@ -1,0 +1,62 @@
+"""Arguments and options that several verbs share, and how results are printed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from nsg_cluster.core.paths import StoragePaths
+
+__all__ = [
+    "as_json",
+    "overrides",
+    "print_json",
+    "run",
+    "runs",
+    "site",
+    "storage_of",
+    "task",
+    "tasks",
+]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+run = click.argument("run", metavar="RUN")
+runs = click.argument("runs", metavar="RUN...", nargs=-1, required=True)
+overrides = click.argument("overrides", metavar="[KEY=VALUE]...", nargs=-1)
+site = click.option("--site", metavar="NAME", help="Site to run on: a name, or a YAML file. Default: yours, or local.")
+task = click.option("--task", metavar="N", type=click.IntRange(min=0), help="Only this task of a sweep.")
+tasks = click.option(
+    "--task", "tasks", metavar="N", type=click.IntRange(min=0), multiple=True, help="Only this task; may be repeated."
+)
+as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
+
+
+def print_json(document: object) -> None:
+    """Print one JSON document."""
+    click.echo(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def storage_of(site_name: str | None = None) -> StoragePaths:
+    """Return the storage of a site.
+
+    Raises:
+        ConfigError: There is no such site, or a file has mistakes.
+    """
+    import os
+
+    from nsg_cluster.core.files import absolute_path
+    from nsg_cluster.core.paths import StoragePaths
+
+    # The variable overrides every file, so that no file and no model of one need be read.
+    named = os.environ.get("NSG_STORAGE")
+    if named and not site_name:
+        return StoragePaths(absolute_path(named))
+    from nsg_cluster.config.site import load_site
+
+    return StoragePaths(Path(load_site(site_name).storage))

@@ -1,0 +1,153 @@
+"""``submit`` and ``script``: from a file to a run, or to the text of its batch script."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from nsg_cluster.cli import options
+
+if TYPE_CHECKING:
+    from nsg_cluster.runs.submit import Plan
+
+__all__ = ["check_file", "follow_option", "script", "submit", "wait_option"]
+
+file_argument = click.argument("file", metavar="FILE.yaml", type=click.Path(path_type=Path))
+max_parallel_option = click.option(
+    "--max-parallel",
+    metavar="N",
+    type=click.IntRange(min=1),
+    help="Tasks of a sweep that run at the same time. Default: resources.max_parallel.",
+)
+follow_option = click.option(
+    "--follow/--detach",
+    default=True,
+    help="Show progress until the run has ended (default), or return at once with its id; it goes on either way.",
+)
+wait_option = click.option("--wait", is_flag=True, help="Say nothing until the run has ended.")
+
+
+@click.command()
+@file_argument
+@options.overrides
+@options.site
+@click.option("--dry-run", is_flag=True, help="Print the resolved experiments, write and start nothing.")
+@follow_option
+@wait_option
+@max_parallel_option
+@options.as_json
+def submit(
+    *,
+    file: Path,
+    overrides: tuple[str, ...],
+    site: str | None,
+    dry_run: bool,
+    follow: bool,
+    wait: bool,
+    max_parallel: int | None,
+    as_json: bool,
+) -> int:
+    r"""Start an experiment: train, evaluate, render; a sweep becomes one run of many tasks.
+
+    \b
+      python launch.py configs/quickstart.yaml                       the word submit may be left out
+      python launch.py submit configs/lego.yaml data.root=~/lego train.steps=5000
+      python launch.py configs/sweeps/quickstart_learning_rate.yaml --max-parallel 2 --detach
+
+    Settings after the file replace those in it. The run goes on when the terminal is closed; Control-C while following
+    ends it, after a checkpoint. A run that stopped early is continued with resubmit.
+
+    Exit status: 0 all tasks succeeded (with --detach: started), 1 a task failed, 2 a mistake in the file, the settings
+    or the data, 130 interrupted.
+    """
+    from nsg_cluster.runs import submit as runs_submit
+
+    check_file(file)
+    plan = runs_submit.make_plan(file, overrides, site=site, max_parallel=max_parallel)
+    if dry_run:
+        _print_plan(plan, as_json=as_json)
+        return 0
+    from nsg_cluster.cli.ending import attend
+
+    return attend(runs_submit.submit(plan), follow=follow, wait=wait, as_json=as_json)
+
+
+def check_file(file: Path) -> None:
+    """Refuse a file that is not there; it may be a misspelled verb.
+
+    Raises:
+        ConfigError: There is no such file.
+    """
+    if file.exists():
+        return
+    from nsg_cluster.core.errors import ConfigError, did_you_mean
+    from nsg_cluster.core.logs import printable
+
+    context = click.get_current_context().parent
+    verbs = context.command.list_commands(context) if context and isinstance(context.command, click.Group) else []
+    near = did_you_mean(file.name, verbs) if len(file.parts) == 1 else ""
+    beside = [entry.name for entry in file.parent.glob("*.y*ml")] if file.parent.is_dir() else []
+    raise ConfigError(f"no such file: '{printable(str(file))}'.{near or did_you_mean(file.name, beside)}")
+
+
+def _print_plan(plan: Plan, *, as_json: bool) -> None:
+    from nsg_cluster.config.compose import dump
+    from nsg_cluster.config.sweep import spec_hash
+
+    folder = plan.storage.runs / plan.experiment.name
+    hashes = [spec_hash(element) for element in plan.elements]
+    if as_json:
+        experiments = [element.model_dump(mode="json", by_alias=True) for element in plan.elements]
+        entries = [
+            {"index": index, "hash": digest, "experiment": experiment}
+            for index, (digest, experiment) in enumerate(zip(hashes, experiments, strict=True))
+        ]
+        options.print_json(
+            {
+                "name": plan.experiment.name,
+                "site": plan.site.name,
+                "folder": str(folder),
+                "max_parallel": plan.request.max_parallel,
+                "tasks": entries,
+            }
+        )
+        return
+    click.echo(
+        f"# {len(plan.elements)} task(s) on site {plan.site.name}, at most {plan.request.max_parallel} at a time"
+    )
+    click.echo(f"# run folder: {folder}/<time>-<id>")
+    for index, (element, digest) in enumerate(zip(plan.elements, hashes, strict=True)):
+        click.echo(f"---\n# task {index}: {element.name} ({digest})\n{dump(element)}", nl=False)
+
+
+@click.command()
+@file_argument
+@options.overrides
+@options.site
+@max_parallel_option
+def script(*, file: Path, overrides: tuple[str, ...], site: str | None, max_parallel: int | None) -> int:
+    r"""Print the batch script of an experiment: save it, look at it, run it with bash.
+
+    \b
+      python launch.py script configs/quickstart.yaml train.steps=500 > quickstart.sh
+      bash quickstart.sh
+
+    The experiment is checked first. Each time the script runs it starts a new run and waits for its end.
+
+    Exit status: 0 printed, 2 a mistake in the file or the settings. The script has that of submit --wait.
+    """
+    import sys
+
+    from nsg_cluster.runs.script import batch_script
+    from nsg_cluster.runs.submit import make_plan
+
+    check_file(file)
+    plan = make_plan(file, overrides, site=site, max_parallel=max_parallel)
+    command = [sys.executable, "-m", "nsg_cluster", "submit", str(file.absolute()), *overrides, "--wait"]
+    command += ["--site", plan.site_reference, "--max-parallel", str(plan.request.max_parallel)]
+    environment = {**plan.site.environment, "NSG_STORAGE": plan.site.storage}
+    title = f"Experiment {plan.experiment.name}"
+    click.echo(batch_script(command, title=title, environment=environment, folder=Path.cwd()), nl=False)
+    return 0

@@ -1,0 +1,94 @@
+"""Cancelling a run, and running again what has not succeeded."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+
+from nsg_cluster.config.site import load_site
+from nsg_cluster.core.errors import RunError
+from nsg_cluster.core.paths import RunPaths
+from nsg_cluster.executor import local
+from nsg_cluster.executor.charge import put_in_charge
+from nsg_cluster.runs.find import run_id
+from nsg_cluster.runs.record import read_record
+from nsg_cluster.runs.status import RunReader, RunRow, read_run
+from nsg_cluster.tasks.cancel import cancel_task, revoke
+from nsg_cluster.tasks.status import TaskStatus, read_status, write_status
+
+__all__ = ["cancel", "choose_tasks", "requeue", "resubmit"]
+
+POLL_S = 0.2
+
+
+def choose_tasks(run: RunPaths, wanted: Sequence[int]) -> list[int]:
+    """Return the tasks that are wanted, all of them by default.
+
+    Raises:
+        RunError: The run has no such task.
+    """
+    num_tasks = len(read_record(run).tasks)
+    for index in wanted:
+        if not 0 <= index < num_tasks:
+            raise RunError(f"run {run_id(run)} has no task {index}; it has 0 to {num_tasks - 1}")
+    return list(wanted) or list(range(num_tasks))
+
+
+def cancel(run: RunPaths, tasks: Sequence[int] = (), *, wait_s: float = 15.0) -> RunRow:
+    """Cancel tasks of a run and return what became of it so far.
+
+    Tombstones come first, for all of them: none is started while others are still being stopped.
+
+    Args:
+        run: The run.
+        tasks: Indices; all tasks by default.
+        wait_s: Seconds to wait for running tasks to write their checkpoints and end.
+
+    Raises:
+        RunError: The run has no such task, or its folder cannot be written.
+    """
+    wanted = choose_tasks(run, tasks)
+    for index in wanted:
+        cancel_task(run.task(index))
+    reader, deadline = RunReader(run), time.monotonic() + wait_s
+    while True:
+        row = reader.read()
+        if all(row.tasks[index].status.is_final for index in wanted) or time.monotonic() > deadline:
+            return row
+        time.sleep(POLL_S)
+
+
+def resubmit(run: RunPaths) -> list[int]:
+    """Start again the tasks that have not succeeded, each from its newest checkpoint, and return their indices.
+
+    Raises:
+        ConfigError: The run's site is not known any more.
+        MachineError: The site lacks what the tasks need.
+        RunError: The run is still running, or its folder cannot be written.
+    """
+    record = read_record(run)
+    site = load_site(record.site)
+    local.check(run, record.request)
+    again = requeue(run)
+    if again:
+        local.launch(run, site.environment)
+    return again
+
+
+def requeue(run: RunPaths) -> list[int]:
+    """Queue the tasks that have not succeeded, this process being in charge of them, and return their indices.
+
+    Raises:
+        RunError: The run is still running, or its folder cannot be written.
+    """
+    row = read_run(run)
+    if not row.is_final:
+        raise RunError(f"run {row.id} is {row.state}; wait for its end, or stop it with: launch.py cancel {row.id}")
+    again = [task.index for task in row.tasks if task.status.state != "succeeded"]
+    if again:
+        put_in_charge(run, os.getpid())
+    for index in again:
+        revoke(run.task(index))
+        write_status(run.task(index), TaskStatus(attempt=read_status(run.task(index)).attempt))
+    return again

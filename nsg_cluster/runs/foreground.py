@@ -1,0 +1,67 @@
+"""A run in this very process: no scheduler, no child, so that a debugger and a profiler see everything."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+import traceback
+from collections.abc import Iterator
+
+from nsg_cluster.core.errors import NsgError
+from nsg_cluster.core.logs import set_up
+from nsg_cluster.core.paths import RunPaths, TaskPaths
+from nsg_cluster.core.signals import StopSignal
+from nsg_cluster.executor.charge import take_charge
+from nsg_cluster.runs.follow import Display, follow
+from nsg_cluster.runs.status import RunRow, read_run
+from nsg_cluster.tasks.foreground import run_here
+from nsg_cluster.tasks.stages import read_spec
+
+__all__ = ["run_in_foreground"]
+
+log = logging.getLogger(__name__)
+
+
+def run_in_foreground(run: RunPaths, display: Display) -> tuple[RunRow, bool]:
+    """Run the queued tasks of a run one after another here; return what became of it and whether it was interrupted.
+
+    A task that fails does not keep the others from running.
+
+    Raises:
+        RunError: Another process runs them.
+    """
+    with StopSignal() as stop, take_charge(run), _shown(run, display):
+        for task in read_run(run).tasks:
+            if task.status.state == "queued" and not stop.requested:
+                _run_task(run.task(task.index), stop)
+    return read_run(run), stop.requested == "cancel"
+
+
+def _run_task(paths: TaskPaths, stop: StopSignal) -> None:
+    with paths.log_out.open("a") as out, paths.log_err.open("a") as err:
+        set_up(stream=out)
+        try:
+            run_here(read_spec(paths), paths, stop=stop)
+        except NsgError as error:
+            err.write(f"error: {error}\n")  # also in the status, from where it is shown
+        except Exception:  # noqa: BLE001 - a fault of ours, shown whole; the next task may go well
+            err.write(traceback.format_exc())
+            traceback.print_exc()
+        finally:
+            set_up()
+
+
+@contextlib.contextmanager
+def _shown(run: RunPaths, display: Display) -> Iterator[None]:
+    """Show a run from another thread while the context is open."""
+    over = threading.Event()
+    thread = threading.Thread(
+        target=follow, args=(run, display), kwargs={"is_over": over.is_set}, name="display", daemon=True
+    )
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()

@@ -1,0 +1,93 @@
+"""The logs of a run's tasks: printed, and followed across attempts until the tasks have ended."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from nsg_cluster.core.errors import RunError
+
+__all__ = ["follow_logs", "last_lines", "read_logs"]
+
+POLL_S = 0.3
+BLOCK = 1 << 16
+Sink = Callable[[bytes], object]
+
+
+def read_logs(paths: Sequence[tuple[str, Path]], sink: Sink) -> None:
+    """Hand over whole logs, each under its title where there are several.
+
+    Raises:
+        RunError: One cannot be read.
+    """
+    for tail in _tails(paths):
+        tail.pump(sink, with_title=len(paths) > 1)
+
+
+def follow_logs(paths: Sequence[tuple[str, Path]], sink: Sink, *, is_over: Callable[[], bool]) -> None:
+    """Hand over logs as they grow, until it is over.
+
+    Raises:
+        RunError: One cannot be read.
+    """
+    tails = _tails(paths)
+    spoke: _Tail | None = None
+    while True:
+        # Asked before reading: what was written before the end is read in any case.
+        over = is_over()
+        for tail in tails:
+            if tail.pump(sink, with_title=len(tails) > 1 and tail is not spoke):
+                spoke = tail
+        if over:
+            return
+        time.sleep(POLL_S)
+
+
+@dataclass(slots=True)
+class _Tail:
+    """One growing file, and how far it was read."""
+
+    title: str
+    path: Path
+    read: int = 0
+
+    def pump(self, sink: Sink, *, with_title: bool) -> bool:
+        """Hand over what is new; return whether there was anything."""
+        before = self.read
+        try:
+            with self.path.open("rb") as file:
+                file.seek(before)
+                for block in _blocks(file):
+                    if with_title and self.read == before:
+                        sink(f"==> {self.title} <==\n".encode())
+                    sink(block)
+                    self.read += len(block)
+            return self.read > before
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise RunError(f"{self.path}: cannot be read: {error.strerror}") from None
+
+
+def _blocks(file: BinaryIO) -> Iterator[bytes]:
+    while block := file.read(BLOCK):
+        yield block
+
+
+def _tails(paths: Sequence[tuple[str, Path]]) -> list[_Tail]:
+    return [_Tail(title, path) for title, path in paths]
+
+
+def last_lines(path: Path, count: int) -> list[str]:
+    """Return the last lines of a log, empty ones left out; none where there is no log."""
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, 2)
+            file.seek(max(0, size - BLOCK))
+            lines = file.read().decode(errors="replace").splitlines()
+    except OSError:
+        return []
+    return [line for line in lines if line.strip()][-count:]
