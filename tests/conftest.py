@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 
@@ -18,6 +19,10 @@ else:
     # Kept for the whole session: every function of the package checks the shapes that its annotations promise.
     # An int is a float to PEP 484 and to mypy, but to beartype only with this setting.
     install_import_hook("nsg_cluster", "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))")
+
+# A busy machine is slow and a checkout may be read-only: neither is a failure of what is tested.
+settings.register_profile("suite", deadline=None, database=None)
+settings.load_profile("suite")
 
 
 @pytest.fixture(autouse=True)

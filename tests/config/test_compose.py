@@ -259,7 +259,7 @@ EXPERIMENTS = st.builds(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(EXPERIMENTS)
 def test_what_is_dumped_loads_back_equal(tmp_path_factory: pytest.TempPathFactory, experiment: Experiment) -> None:
     path = tmp_path_factory.getbasetemp() / "spec.yaml"
@@ -267,7 +267,7 @@ def test_what_is_dumped_loads_back_equal(tmp_path_factory: pytest.TempPathFactor
     assert load(path, variables={}) == experiment
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(text=PRINTABLE, number=st.floats(min_value=1e-300, max_value=10), count=st.integers(1, 10**12))
 def test_an_override_says_what_a_file_says(
     tmp_path_factory: pytest.TempPathFactory, text: str, number: float, count: int

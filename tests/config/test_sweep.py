@@ -131,7 +131,7 @@ def test_names_that_would_be_equal_or_too_long_end_in_a_hash_that_stays() -> Non
 VALUES = st.text(max_size=90) | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(VALUES.map(str), min_size=1, max_size=8, unique=True), st.integers(1, 64))
 def test_every_name_is_a_good_name(values: list[str], length: int) -> None:
     values = [value.encode(errors="replace").decode().replace("\0", "") for value in values]
