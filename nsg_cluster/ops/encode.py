@@ -73,7 +73,7 @@ def _grid(layout: HashGridLayout) -> Any:
     return library.module().HashGrid(layout.scales, layout.resolutions, layout.offsets, layout.features)
 
 
-def spherical_harmonics(directions: Float[Tensor, "points 3"], degree: int) -> Float[Tensor, "points degree**2"]:
+def spherical_harmonics(directions: Float[Tensor, "points 3"], degree: int) -> Float[Tensor, "points {degree}**2"]:
     """Evaluate the real spherical harmonics of the orders below ``degree``; differentiable.
 
     Args:

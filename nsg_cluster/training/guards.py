@@ -83,7 +83,7 @@ def check_finite(model: nn.Module, score: Score, step: int) -> None:
     """
     for name, term in score.terms.items():
         if not torch.isfinite(term):
-            raise TrainingError(_not_finite(f"the loss term '{name}' is {float(term)}", step))
+            raise TrainingError(_not_finite(f"the loss term '{name}' is {float(term.detach())}", step))
     for name, parameter in model.named_parameters():
         gradient = parameter.grad
         # One pass over the memory; only a sum that is not finite (also by overflow) is worth a second look.

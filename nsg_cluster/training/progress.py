@@ -9,7 +9,7 @@ import logging
 import math
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import psutil
 import torch
@@ -37,7 +37,7 @@ def psnr_of(squared_error: float) -> float:
 class _Window:
     """Sums over the steps since some moment."""
 
-    began: float = field(default_factory=time.monotonic)
+    began: float
     steps: int = 0
     rays: int = 0
     samples: int = 0
@@ -69,7 +69,7 @@ class Progress:
 
     def __init__(self, paths: TaskPaths, steps: int, device: torch.device) -> None:
         self._path, self._steps, self._device = paths.progress, steps, device
-        self._file, self._line = _Window(), _Window()
+        self._file, self._line = _Window(time.monotonic()), _Window(time.monotonic())
         self._draws_elsewhere = sys.stdout.isatty()
 
     def step_done(
@@ -85,7 +85,7 @@ class Progress:
             self._log(step)
 
     def _write(self, step: int) -> None:
-        means, self._file = self._file.means(), _Window()
+        means, self._file = self._file.means(), _Window(time.monotonic())
         write_json(
             self._path,
             {
@@ -101,7 +101,7 @@ class Progress:
 
     def _log(self, step: int) -> None:
         """Write a line, unless whoever started this draws on the terminal."""
-        means, self._line = self._line.means(), _Window()
+        means, self._line = self._line.means(), _Window(time.monotonic())
         if self._draws_elsewhere:
             return
         log.info(

@@ -147,7 +147,7 @@ def hash_encode(
     return torch.cat([_encode_level(inside, part, scale, resolution) for part, scale, resolution in parts], dim=1)
 
 
-def spherical_harmonics(directions: Float[Tensor, "n 3"], degree: int) -> Float[Tensor, "n degree**2"]:
+def spherical_harmonics(directions: Float[Tensor, "n 3"], degree: int) -> Float[Tensor, "n {degree}**2"]:
     """Evaluate the real spherical harmonics of the orders below ``degree``, with the Condon-Shortley phase.
 
     ``Y_lm = N_lm P_l^|m|(z) {sin(|m| phi), 1, cos(m phi)}`` for ``m`` negative, zero, positive. Powers of
