@@ -1,0 +1,284 @@
+"""The training loop: resuming, stopping, dying, restarting."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import resource
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from nsg_cluster.config.schema import Experiment
+from nsg_cluster.core.errors import TrainingError
+from nsg_cluster.core.files import read_json, read_jsonl
+from nsg_cluster.core.paths import TaskPaths
+from nsg_cluster.core.signals import StopSignal
+from nsg_cluster.models.instant_ngp import InstantNgp
+from nsg_cluster.training import checkpoint, loop
+from nsg_cluster.training.checkpoint import Snapshot
+from tests.training.tiny import TINY, tiny
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+
+# Runs attempts as forked children of a process in which everything is imported and nothing was computed yet.
+KILLER = """
+import json, os, random, signal, sys, time
+from pathlib import Path
+from nsg_cluster.config.schema import Experiment
+from nsg_cluster.core.paths import TaskPaths
+from nsg_cluster.core.signals import StopSignal
+from nsg_cluster.training.events import _summary_writer
+from nsg_cluster.training.loop import train
+
+experiment = Experiment.model_validate(json.loads(sys.argv[1]))
+folder, kills, chance = Path(sys.argv[2]), int(sys.argv[3]), random.Random(int(sys.argv[4]))
+
+def attempt(patience_s):
+    child = os.fork()
+    if child == 0:
+        try:
+            train(experiment, TaskPaths(folder), stop=StopSignal())
+            os._exit(0)
+        finally:
+            os._exit(1)
+    names = lambda: set(os.listdir(folder / "checkpoints")) if (folder / "checkpoints").is_dir() else set()
+    before = names()
+    while patience_s is not None and names() == before and os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+        time.sleep(0.0005)
+    if patience_s is not None:
+        time.sleep(patience_s)
+        os.kill(child, signal.SIGKILL)
+    return os.waitpid(child, 0)[1]
+
+outcomes = [attempt(chance.uniform(0, 0.15)) for _ in range(kills)] + [attempt(None)]
+print(json.dumps(outcomes))
+"""
+
+
+class StopAfter(StopSignal):
+    """Asks for a stop once it has been looked at so many times."""
+
+    def __init__(self, looks: int) -> None:
+        super().__init__()
+        self.looks = looks
+
+    @property
+    def requested(self) -> Any:
+        self.looks -= 1
+        return "warning" if self.looks < 0 else None
+
+    @requested.setter
+    def requested(self, value: object) -> None: ...
+
+
+def final(paths: TaskPaths, experiment: Experiment) -> Snapshot:
+    found = checkpoint.load_newest(paths.checkpoints, identity=checkpoint.identity(experiment), report=pytest.fail)
+    assert found is not None
+    return found
+
+
+def assert_equal(one: Any, other: Any) -> None:
+    """Compare nested containers of tensors, bit by bit."""
+    if isinstance(one, torch.Tensor):
+        assert torch.equal(one, other)
+    elif isinstance(one, dict):
+        assert one.keys() == other.keys()
+        for key, value in one.items():
+            assert_equal(value, other[key])
+    elif isinstance(one, (list, tuple)):
+        for ours, theirs in zip(one, other, strict=True):
+            assert_equal(ours, theirs)
+    else:
+        assert one == other
+
+
+def assert_same_result(one: Snapshot, other: Snapshot) -> None:
+    assert_equal((one.step, one.rays, one.restart), (other.step, other.rays, other.restart))
+    assert_equal(one.model, other.model)
+    assert_equal(one.optimizer, other.optimizer)
+
+
+def test_a_training_that_is_killed_again_and_again_ends_with_the_same_bits(tmp_path: Path) -> None:
+    experiment = tiny(train={"steps": 150, "threads": 2, "checkpoint_every_s": 0.01, "keep_checkpoints": 3})
+    results = []
+    for kills in (0, 6):
+        paths = TaskPaths(tmp_path / str(kills))
+        paths.root.mkdir()
+        seed = int.from_bytes(os.urandom(2), "big")
+        program = [sys.executable, "-c", KILLER, experiment.model_dump_json(), str(paths.root), str(kills), str(seed)]
+        environment = {**os.environ, "PYTHONPATH": str(CHECKOUT), "OMP_WAIT_POLICY": "PASSIVE"}
+        done = subprocess.run(program, capture_output=True, text=True, timeout=300, env=environment, check=False)
+        assert done.returncode == 0, done.stderr
+        outcomes = json.loads(done.stdout)
+        assert outcomes[-1] == 0, done.stderr
+        assert outcomes.count(9) >= min(kills, 2), f"seed {seed}: too few attempts were really killed: {outcomes}"
+        results.append(final(paths, experiment))
+        steps = [event["step"] for event in read_jsonl(paths.events) if "loss" in event]
+        assert steps == list(range(10, 151, 10)), "scalars are neither lost nor repeated"
+    assert_same_result(*results)
+
+
+def test_a_warning_stops_after_a_checkpoint_and_the_next_attempt_goes_on(tmp_path: Path) -> None:
+    experiment = tiny()
+    paths, straight = TaskPaths(tmp_path / "stopped"), TaskPaths(tmp_path / "straight")
+    result = loop.train(experiment, paths, stop=StopAfter(23))
+    assert (result.stopped, result.step) == ("warning", 24)
+    assert final(paths, experiment).step == 24
+
+    result = loop.train(experiment, paths, stop=StopSignal())
+    assert (result.stopped, result.step, result.restarts) == (None, 60, 0)
+    loop.train(experiment, straight, stop=StopSignal())
+    assert_same_result(final(paths, experiment), final(straight, experiment))
+    events = read_jsonl(paths.events)
+    assert any("continued from the checkpoint of step 24" in event.get("notice", "") for event in events)
+    last = next(event for event in reversed(events) if "loss" in event)
+    assert {"step", "time", "cpu_s", "wall_s", "loss", "psnr", "lr", "rays", "samples", "occupied"} <= last.keys()
+    times = [event["cpu_s"] for event in events if "cpu_s" in event]
+    assert times == sorted(times), "CPU time goes on from where the first attempt stopped"
+    assert read_json(paths.progress)["step"] == 60
+    assert sorted(path.name for path in paths.previews.iterdir()) == [
+        f"step-{step:08d}.png" for step in (25, 50, 60)]  # fmt: skip
+
+
+def test_a_finished_training_is_left_as_it_is(tmp_path: Path) -> None:
+    experiment, paths = tiny(train={"steps": 3}), TaskPaths(tmp_path)
+    loop.train(experiment, paths, stop=StopSignal())
+    before = {path.name: path.stat().st_mtime_ns for path in paths.checkpoints.iterdir()}
+    result = loop.train(experiment, paths, stop=StopSignal())
+    assert result.step == 3 and result.stopped is None
+    assert {path.name: path.stat().st_mtime_ns for path in paths.checkpoints.iterdir()} == before
+
+
+def test_a_damaged_newest_checkpoint_is_reported_and_the_result_is_the_same(tmp_path: Path) -> None:
+    experiment = tiny(train={"steps": 30, "checkpoint_every_s": 1e-6, "keep_checkpoints": 3})
+    paths, straight = TaskPaths(tmp_path / "damaged"), TaskPaths(tmp_path / "straight")
+    loop.train(experiment, straight, stop=StopSignal())
+    loop.train(experiment, paths, stop=StopAfter(19))
+    newest = max(paths.checkpoints.glob("*.pt"))
+    newest.write_bytes(newest.read_bytes()[:1000])
+    loop.train(experiment, paths, stop=StopSignal())
+    assert_same_result(final(paths, experiment), final(straight, experiment))
+    notices = [event["notice"] for event in read_jsonl(paths.events) if "notice" in event]
+    assert "step-00000020.pt: is passed over" in notices[0] and "continued from the checkpoint of step 19" in notices[1]
+
+
+def dying(monkeypatch: pytest.MonkeyPatch, *, starts: int) -> None:
+    """Make the fields of the first starts transparent for good."""
+    build, built = loop.build_model, []
+
+    def build_dead(*arguments: Any, **settings: Any) -> InstantNgp:
+        model = build(*arguments, **settings)
+        if len(built) < starts:
+            model.field.density_scale = 0.0
+        built.append(model)
+        return model
+
+    monkeypatch.setattr(loop, "build_model", build_dead)
+
+
+def test_a_dead_start_is_reported_and_another_seed_is_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    experiment, paths = tiny(train={"dead_start": {"check_step": 15}}), TaskPaths(tmp_path / "dead")
+    dying(monkeypatch, starts=1)
+    result = loop.train(experiment, paths, stop=StopSignal())
+    assert (result.step, result.restarts) == (60, 1)
+    notices = [event for event in read_jsonl(paths.events) if "notice" in event]
+    assert [event["level"] for event in notices] == ["warning"]
+    assert "start 1 of 2 is dead at step 15: every ray is empty" in notices[0]["notice"]
+
+    monkeypatch.undo()
+    alive = TaskPaths(tmp_path / "alive")
+    assert loop.train(experiment, alive, stop=StopSignal()).restarts == 0
+    weights = [final(each, experiment).model["field.grid.table"] for each in (paths, alive)]
+    assert not torch.equal(*weights), "the second start has weights of its own"
+
+
+def test_training_is_given_up_when_every_start_is_dead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    experiment, paths = tiny(train={"dead_start": {"check_step": 10}}), TaskPaths(tmp_path)
+    dying(monkeypatch, starts=2)
+    with pytest.raises(TrainingError, match="given up: start 2 of 2 is dead at step 10"):
+        loop.train(experiment, paths, stop=StopSignal())
+    assert [event["level"] for event in read_jsonl(paths.events) if "notice" in event] == ["warning", "error"]
+
+
+def test_a_gradient_that_is_not_finite_stops_with_the_last_good_checkpoint_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    experiment, paths = tiny(train={"checkpoint_every_s": 1e-6}), TaskPaths(tmp_path)
+    build, calls = loop.build_model, [0]
+
+    def poison(gradient: torch.Tensor) -> torch.Tensor:
+        calls[0] += 1
+        return gradient * float("nan") if calls[0] == 12 else gradient
+
+    def build_poisoned(*arguments: Any, **settings: Any) -> InstantNgp:
+        model = build(*arguments, **settings)
+        model.field.color_network.layers[0].weight.register_hook(poison)
+        return model
+
+    monkeypatch.setattr(loop, "build_model", build_poisoned)
+    with pytest.raises(TrainingError, match=r"step 12: .*'field\.color_network\.layers\.0\.weight' are NaN"):
+        loop.train(experiment, paths, stop=StopSignal())
+    kept = final(paths, experiment)
+    assert kept.step == 11
+    assert all(torch.isfinite(value).all() for value in kept.model.values())
+
+
+@contextlib.contextmanager
+def no_file_larger_than(size: int) -> Iterator[None]:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before_intact(tmp_path: Path) -> None:
+    experiment, paths = tiny(), TaskPaths(tmp_path)
+    loop.train(experiment, paths, stop=StopAfter(9))
+    size = (paths.checkpoints / "step-00000010.pt").stat().st_size
+    with no_file_larger_than(size - 1), pytest.raises(TrainingError, match=r"^disk full: .*step-00000020\.pt"):
+        loop.train(experiment, paths, stop=StopAfter(9))
+    assert final(paths, experiment).step == 10
+    assert not list(paths.checkpoints.glob(".tmp*")), "no half-written file is left"
+    assert loop.train(experiment, paths, stop=StopSignal()).step == 60
+
+
+def test_training_on_a_full_disk_stops_with_a_sentence_and_goes_on_once_there_is_room(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(disk)]
+    mounted = os.geteuid() == 0 and subprocess.run(mount, capture_output=True, check=False).returncode == 0
+    if not mounted:
+        pytest.skip("a small file system can be mounted by root only, outside of most containers")
+    try:
+        experiment, paths = tiny(), TaskPaths(disk / "task")
+        loop.train(experiment, paths, stop=StopAfter(9))
+        ballast = disk / "ballast"
+        with pytest.raises(OSError, match="No space left"), ballast.open("wb") as file:
+            while True:
+                file.write(bytes(4096))
+                file.flush()
+        with pytest.raises(TrainingError, match="^disk full: .*No space left on device"):
+            loop.train(experiment, paths, stop=StopSignal())
+        assert final(paths, experiment).step == 10
+        ballast.unlink()
+        assert loop.train(experiment, paths, stop=StopSignal()).step == 60
+    finally:
+        subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+def test_the_number_of_rays_follows_the_sample_budget() -> None:
+    assert loop._next_rays(100, 2000, 1000) == 50
+    assert loop._next_rays(100, 800, 1000) == 125
+    assert loop._next_rays(100, 10, 1000) == 200, "at most twice as many as before"
+    assert loop._next_rays(100, 0, 1000) == 200
+    assert loop._next_rays(16, 100000, 1000) == loop.MIN_RAYS
+    assert TINY["train"]["rays"] != loop.MIN_RAYS
