@@ -16,8 +16,11 @@ from typing import IO
 
 from nsg_cluster.core.errors import MachineError, did_you_mean
 
-__all__ = ["Completed", "is_alive", "process_start_time", "run", "start"]
+__all__ = ["PIPE", "Child", "Completed", "is_alive", "process_start_time", "run", "start"]
 
+PIPE = subprocess.PIPE
+Child = subprocess.Popen[bytes]
+"""A started program."""
 Stream = int | IO[bytes] | IO[str] | None
 REPORTED_LINES = 20
 # Linux derives the time of boot from a clock that is corrected while it runs, so two readings may differ by a second.

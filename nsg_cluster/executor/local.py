@@ -27,7 +27,7 @@ from nsg_cluster.core.errors import ConfigError, MachineError, NsgError, RunErro
 from nsg_cluster.core.files import read_json
 from nsg_cluster.core.logs import set_up
 from nsg_cluster.core.paths import RunPaths
-from nsg_cluster.core.process import start
+from nsg_cluster.core.process import Child, start
 from nsg_cluster.core.signals import StopSignal
 from nsg_cluster.executor.charge import put_in_charge, take_charge
 from nsg_cluster.executor.machine import num_cpus, visible_gpus
@@ -49,6 +49,7 @@ SHORTEST_WALLTIME_S = 4
 NO_LIMIT_S = 100 * 365 * 86_400
 # submitit replaces these by parts of a job's id wherever they stand in a path.
 PLACEHOLDERS = ("%j", "%t", "%A", "%a")
+_launched: list[Child] = []
 
 
 def check(run: RunPaths, request: Request) -> None:
@@ -98,6 +99,9 @@ def launch(run: RunPaths, environment: Mapping[str, str]) -> None:
         # Its own folder: the one that this command runs in may hold modules that hide others, or be removed.
         process = start(command(run), stdout=output, stderr=output, cwd=run.root, env=env, new_session=True)
     put_in_charge(run, process.pid)
+    # Kept until they have ended: the system holds an ended child's number until its parent has asked for it.
+    _launched[:] = [other for other in _launched if other.poll() is None]
+    _launched.append(process)
 
 
 class Supervisor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Sequence
 
@@ -10,7 +9,7 @@ from nsg_cluster.config.site import load_site
 from nsg_cluster.core.errors import RunError
 from nsg_cluster.core.paths import RunPaths
 from nsg_cluster.executor import local
-from nsg_cluster.executor.charge import put_in_charge
+from nsg_cluster.executor.charge import take_charge
 from nsg_cluster.runs.find import run_id
 from nsg_cluster.runs.record import read_record
 from nsg_cluster.runs.status import RunReader, RunRow, read_run
@@ -86,9 +85,9 @@ def requeue(run: RunPaths) -> list[int]:
     if not row.is_final:
         raise RunError(f"run {row.id} is {row.state}; wait for its end, or stop it with: launch.py cancel {row.id}")
     again = [task.index for task in row.tasks if task.status.state != "succeeded"]
-    if again:
-        put_in_charge(run, os.getpid())
-    for index in again:
-        revoke(run.task(index))
-        write_status(run.task(index), TaskStatus(attempt=read_status(run.task(index)).attempt))
+    # Also waits for the process that was in charge, which would take a queued task for one that it has to settle.
+    with take_charge(run):
+        for index in again:
+            revoke(run.task(index))
+            write_status(run.task(index), TaskStatus(attempt=read_status(run.task(index)).attempt))
     return again

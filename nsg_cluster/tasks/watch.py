@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Mapping
@@ -24,7 +23,7 @@ from pathlib import Path
 from nsg_cluster.core.errors import RunError
 from nsg_cluster.core.files import read_json
 from nsg_cluster.core.paths import TaskPaths
-from nsg_cluster.core.process import start
+from nsg_cluster.core.process import PIPE, Child, start
 from nsg_cluster.core.signals import StopSignal
 from nsg_cluster.tasks.heartbeat import Heartbeat
 from nsg_cluster.tasks.status import TaskStatus
@@ -63,7 +62,7 @@ def watch(paths: TaskPaths, *, job_id: str = "") -> TaskStatus:
             # is killed; unlike a signal at the parent's death this works through a container as well.
             process = start(
                 [sys.executable, "-m", "nsg_cluster.tasks", str(paths.root), "--watched"],
-                stdin=subprocess.PIPE,
+                stdin=PIPE,
                 stdout=out,
                 stderr=err,
                 env=_stage_environment(os.environ),
@@ -96,7 +95,7 @@ def package_environment(environment: Mapping[str, str]) -> dict[str, str]:
     return variables
 
 
-def _wait(process: subprocess.Popen[bytes], stop: StopSignal, paths: TaskPaths) -> bool:
+def _wait(process: Child, stop: StopSignal, paths: TaskPaths) -> bool:
     """Wait for the stage process, passing each request on once; return whether it was warned."""
     sent: list[str] = []
     deadline = float("inf")
