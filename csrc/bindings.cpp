@@ -10,22 +10,40 @@
 #include <vector>
 
 #include "cpu/dispatch.h"
+#if defined(NSG_CUDA)
+#include "cuda/dispatch.h"
+#endif
 
 namespace nb = nanobind;
 using namespace nb::literals;
 
 namespace {
 
+// The kernels for this machine's processor.
 struct Cpu {
     using Device = nb::device::cpu;
-    static const nsg::InstructionSet* set;
+    const nsg::InstructionSet* set;
 
 #define NSG_RUN(op) \
-    static void run(const nsg::op& arguments) { set->kernels->run_##op(arguments); }
+    void run(const nsg::op& arguments) const { set->kernels->run_##op(arguments); }
     NSG_OPS(NSG_RUN)
 #undef NSG_RUN
+    bool takes(const nsg::MlpShape&) const { return true; }
 };
-const nsg::InstructionSet* Cpu::set = nullptr;
+
+#if defined(NSG_CUDA)
+// The kernels for a CUDA device, on one of its streams.
+struct Cuda {
+    using Device = nb::device::cuda;
+    nsg::cuda::Queue queue;
+
+    template <class Op>
+    void run(const Op& arguments) const {
+        nsg::cuda::run(arguments, queue);
+    }
+    bool takes(const nsg::MlpShape& shape) const { return nsg::cuda::takes_mlp(shape, queue.device); }
+};
+#endif
 
 template <class B, class T, int N>
 using Array = nb::ndarray<T, nb::ndim<N>, nb::c_contig, typename B::Device>;
@@ -91,17 +109,17 @@ nsg::HashGrid hash_grid(
 }
 
 template <class B>
-void bind_adam(nb::module_& m) {
+void bind_adam(nb::class_<B>& m) {
     m.def(
         "adam_step",
-        [](Out<B, 1> parameter, In<B, 1> gradient, Out<B, 1> first_moment, Out<B, 1> second_moment, int64_t step,
-           double learning_rate, double beta1, double beta2, double eps, double weight_decay, bool skip_zeros) {
+        [](const B& backend, Out<B, 1> parameter, In<B, 1> gradient, Out<B, 1> first_moment, Out<B, 1> second_moment,
+           int64_t step, double learning_rate, double beta1, double beta2, double eps, double weight_decay, bool skip_zeros) {
             const auto n = static_cast<int64_t>(parameter.shape(0));
             if (step < 1) throw nb::value_error("step must be 1 or more");
             expect("gradient", gradient, {n});
             expect("first_moment", first_moment, {n});
             expect("second_moment", second_moment, {n});
-            B::run(nsg::AdamStep{
+            backend.run(nsg::AdamStep{
                 n, nsg::adam_rates(step, learning_rate, beta1, beta2, eps, weight_decay), skip_zeros, parameter.data(),
                 gradient.data(), first_moment.data(), second_moment.data()});
         },
@@ -111,38 +129,38 @@ void bind_adam(nb::module_& m) {
 }
 
 template <class B>
-void bind_bits(nb::module_& m) {
+void bind_bits(nb::class_<B>& m) {
     m.def(
         "morton_encode",
-        [](Array<B, const int64_t, 2> cells, Array<B, int64_t, 1> codes) {
+        [](const B& backend, Array<B, const int64_t, 2> cells, Array<B, int64_t, 1> codes) {
             const auto n = static_cast<int64_t>(cells.shape(0));
             expect("cells", cells, {n, 3});
             expect("codes", codes, {n});
-            B::run(nsg::MortonEncode{n, cells.data(), codes.data()});
+            backend.run(nsg::MortonEncode{n, cells.data(), codes.data()});
         },
         "cells"_a.noconvert(), "codes"_a.noconvert());
     m.def(
         "morton_decode",
-        [](Array<B, const int64_t, 1> codes, Array<B, int64_t, 2> cells) {
+        [](const B& backend, Array<B, const int64_t, 1> codes, Array<B, int64_t, 2> cells) {
             const auto n = static_cast<int64_t>(codes.shape(0));
             expect("cells", cells, {n, 3});
-            B::run(nsg::MortonDecode{n, codes.data(), cells.data()});
+            backend.run(nsg::MortonDecode{n, codes.data(), cells.data()});
         },
         "codes"_a.noconvert(), "cells"_a.noconvert());
     m.def(
         "pack_bits",
-        [](Array<B, const bool, 1> flags, Array<B, uint8_t, 1> packed) {
+        [](const B& backend, Array<B, const bool, 1> flags, Array<B, uint8_t, 1> packed) {
             const auto n = static_cast<int64_t>(packed.shape(0));
             expect("flags", flags, {8 * n});
-            B::run(nsg::PackBits{n, flags.data(), packed.data()});
+            backend.run(nsg::PackBits{n, flags.data(), packed.data()});
         },
         "flags"_a.noconvert(), "packed"_a.noconvert());
     m.def(
         "unpack_bits",
-        [](Array<B, const uint8_t, 1> packed, Array<B, bool, 1> flags) {
+        [](const B& backend, Array<B, const uint8_t, 1> packed, Array<B, bool, 1> flags) {
             const auto n = static_cast<int64_t>(packed.shape(0));
             expect("flags", flags, {8 * n});
-            B::run(nsg::UnpackBits{n, packed.data(), flags.data()});
+            backend.run(nsg::UnpackBits{n, packed.data(), flags.data()});
         },
         "packed"_a.noconvert(), "flags"_a.noconvert());
 }
@@ -153,28 +171,28 @@ int64_t entries(const nsg::HashGrid& grid) {
 }
 
 template <class B>
-void bind_encode(nb::module_& m) {
+void bind_encode(nb::class_<B>& m) {
     m.def(
         "hash_encode_forward",
-        [](const nsg::HashGrid& grid, In<B, 2> positions, In<B, 2> table, Out<B, 2> encoded) {
+        [](const B& backend, const nsg::HashGrid& grid, In<B, 2> positions, In<B, 2> table, Out<B, 2> encoded) {
             const auto n = static_cast<int64_t>(positions.shape(0));
             expect("positions", positions, {n, 3});
             expect("table", table, {entries(grid), grid.features});
             expect("encoded", encoded, {grid.levels * grid.features, n});
-            B::run(nsg::HashEncodeForward{grid, n, positions.data(), table.data(), encoded.data()});
+            backend.run(nsg::HashEncodeForward{grid, n, positions.data(), table.data(), encoded.data()});
         },
         "grid"_a, "positions"_a.noconvert(), "table"_a.noconvert(), "encoded"_a.noconvert());
     m.def(
         "hash_encode_backward",
-        [](const nsg::HashGrid& grid, In<B, 2> positions, In<B, 2> table, In<B, 2> grad_encoded, Out<B, 2> grad_table,
-           std::optional<Out<B, 2>> grad_positions) {
+        [](const B& backend, const nsg::HashGrid& grid, In<B, 2> positions, In<B, 2> table, In<B, 2> grad_encoded,
+           Out<B, 2> grad_table, std::optional<Out<B, 2>> grad_positions) {
             const auto n = static_cast<int64_t>(positions.shape(0));
             expect("positions", positions, {n, 3});
             expect("table", table, {entries(grid), grid.features});
             expect("grad_encoded", grad_encoded, {grid.levels * grid.features, n});
             expect("grad_table", grad_table, {entries(grid), grid.features});
             if (grad_positions) expect("grad_positions", *grad_positions, {n, 3});
-            B::run(nsg::HashEncodeBackward{
+            backend.run(nsg::HashEncodeBackward{
                 grid, n, positions.data(), table.data(), grad_encoded.data(), grad_table.data(),
                 grad_positions ? grad_positions->data() : nullptr});
         },
@@ -182,41 +200,41 @@ void bind_encode(nb::module_& m) {
         "grad_table"_a.noconvert(), "grad_positions"_a.noconvert().none());
     m.def(
         "spherical_harmonics_forward",
-        [](int degree, In<B, 2> directions, Out<B, 2> encoded) {
+        [](const B& backend, int degree, In<B, 2> directions, Out<B, 2> encoded) {
             const auto n = static_cast<int64_t>(directions.shape(0));
             if (degree < 1 || degree > nsg::kMaxDegree) throw nb::value_error("degree must be 1 to 8");
             expect("directions", directions, {n, 3});
             expect("encoded", encoded, {n, degree * degree});
-            B::run(nsg::SphericalHarmonicsForward{n, degree, directions.data(), encoded.data()});
+            backend.run(nsg::SphericalHarmonicsForward{n, degree, directions.data(), encoded.data()});
         },
         "degree"_a, "directions"_a.noconvert(), "encoded"_a.noconvert());
     m.def(
         "spherical_harmonics_backward",
-        [](int degree, In<B, 2> directions, In<B, 2> grad_encoded, Out<B, 2> grad_directions) {
+        [](const B& backend, int degree, In<B, 2> directions, In<B, 2> grad_encoded, Out<B, 2> grad_directions) {
             const auto n = static_cast<int64_t>(directions.shape(0));
             if (degree < 1 || degree > nsg::kMaxDegree) throw nb::value_error("degree must be 1 to 8");
             expect("directions", directions, {n, 3});
             expect("grad_encoded", grad_encoded, {n, degree * degree});
             expect("grad_directions", grad_directions, {n, 3});
-            B::run(nsg::SphericalHarmonicsBackward{
+            backend.run(nsg::SphericalHarmonicsBackward{
                 n, degree, directions.data(), grad_encoded.data(), grad_directions.data()});
         },
         "degree"_a, "directions"_a.noconvert(), "grad_encoded"_a.noconvert(), "grad_directions"_a.noconvert());
     m.def(
         "trunc_exp_forward",
-        [](In<B, 1> x, Out<B, 1> value) {
+        [](const B& backend, In<B, 1> x, Out<B, 1> value) {
             const auto n = static_cast<int64_t>(x.shape(0));
             expect("value", value, {n});
-            B::run(nsg::TruncExpForward{n, x.data(), value.data()});
+            backend.run(nsg::TruncExpForward{n, x.data(), value.data()});
         },
         "x"_a.noconvert(), "value"_a.noconvert());
     m.def(
         "trunc_exp_backward",
-        [](In<B, 1> x, In<B, 1> grad_value, Out<B, 1> grad_x) {
+        [](const B& backend, In<B, 1> x, In<B, 1> grad_value, Out<B, 1> grad_x) {
             const auto n = static_cast<int64_t>(x.shape(0));
             expect("grad_value", grad_value, {n});
             expect("grad_x", grad_x, {n});
-            B::run(nsg::TruncExpBackward{n, x.data(), grad_value.data(), grad_x.data()});
+            backend.run(nsg::TruncExpBackward{n, x.data(), grad_value.data(), grad_x.data()});
         },
         "x"_a.noconvert(), "grad_value"_a.noconvert(), "grad_x"_a.noconvert());
 }
@@ -261,38 +279,38 @@ nsg::MarchRays march_rays(
 }
 
 template <class B>
-void bind_march(nb::module_& m) {
+void bind_march(nb::class_<B>& m) {
     using Bytes = Array<B, const uint8_t, 1>;
     using MaybeIn = std::optional<In<B, 1>>;
     m.def(
         "intersect_box",
-        [](In<B, 2> origins, In<B, 2> directions, In<B, 2> box, Out<B, 1> near, Out<B, 1> far) {
+        [](const B& backend, In<B, 2> origins, In<B, 2> directions, In<B, 2> box, Out<B, 1> near, Out<B, 1> far) {
             const auto n = static_cast<int64_t>(origins.shape(0));
             expect("origins", origins, {n, 3});
             expect("directions", directions, {n, 3});
             expect("box", box, {2, 3});
             expect("near", near, {n});
             expect("far", far, {n});
-            B::run(nsg::IntersectBox{n, origins.data(), directions.data(), box.data(), near.data(), far.data()});
+            backend.run(nsg::IntersectBox{n, origins.data(), directions.data(), box.data(), near.data(), far.data()});
         },
         "origins"_a.noconvert(), "directions"_a.noconvert(), "box"_a.noconvert(), "near"_a.noconvert(),
         "far"_a.noconvert());
     m.def(
         "march_count",
-        [](In<B, 2> origins, In<B, 2> directions, In<B, 1> near, In<B, 1> far, MaybeIn jitter, MaybeIn cursor,
-           int64_t limit, Bytes occupied, In<B, 2> box, const OccupancyGrid& grid, Array<B, int64_t, 1> counts) {
+        [](const B& backend, In<B, 2> origins, In<B, 2> directions, In<B, 1> near, In<B, 1> far, MaybeIn jitter,
+           MaybeIn cursor, int64_t limit, Bytes occupied, In<B, 2> box, const OccupancyGrid& grid, Array<B, int64_t, 1> counts) {
             const nsg::MarchRays rays =
                 march_rays<B>(origins, directions, near, far, jitter, cursor, limit, occupied, box, grid);
             expect("counts", counts, {rays.rays});
-            B::run(nsg::MarchCount{rays, counts.data()});
+            backend.run(nsg::MarchCount{rays, counts.data()});
         },
         "origins"_a.noconvert(), "directions"_a.noconvert(), "near"_a.noconvert(), "far"_a.noconvert(),
         "jitter"_a.noconvert().none(), "cursor"_a.noconvert().none(), "limit"_a, "occupied"_a.noconvert(),
         "box"_a.noconvert(), "grid"_a, "counts"_a.noconvert());
     m.def(
         "march_write",
-        [](In<B, 2> origins, In<B, 2> directions, In<B, 1> near, In<B, 1> far, MaybeIn jitter, MaybeIn cursor,
-           int64_t limit, Bytes occupied, In<B, 2> box, const OccupancyGrid& grid, Offsets<B> offsets,
+        [](const B& backend, In<B, 2> origins, In<B, 2> directions, In<B, 1> near, In<B, 1> far, MaybeIn jitter,
+           MaybeIn cursor, int64_t limit, Bytes occupied, In<B, 2> box, const OccupancyGrid& grid, Offsets<B> offsets,
            Out<B, 1> starts, Out<B, 1> ends, Array<B, int64_t, 1> rays, std::optional<Out<B, 1>> next) {
             const nsg::MarchRays a =
                 march_rays<B>(origins, directions, near, far, jitter, cursor, limit, occupied, box, grid);
@@ -302,7 +320,7 @@ void bind_march(nb::module_& m) {
             expect("ends", ends, {n});
             expect("rays", rays, {n});
             if (next) expect("next", *next, {a.rays});
-            B::run(nsg::MarchWrite{
+            backend.run(nsg::MarchWrite{
                 a, n, offsets.data(), starts.data(), ends.data(), rays.data(), next ? next->data() : nullptr});
         },
         "origins"_a.noconvert(), "directions"_a.noconvert(), "near"_a.noconvert(), "far"_a.noconvert(),
@@ -328,14 +346,29 @@ nsg::MlpShape mlp_shape(const std::vector<In<B, 2>>& weights, int64_t points) {
 }
 
 template <class B>
-void bind_mlp(nb::module_& m) {
+void bind_mlp(nb::class_<B>& m) {
+    m.def(
+        "mlp_fits",
+        [](const B& backend, const std::vector<int64_t>& sizes) {
+            if (sizes.size() < 2 || sizes.size() > nsg::kMaxLayers + 1) return false;
+            nsg::MlpShape shape = {0, static_cast<int32_t>(sizes.size()) - 1, {}};
+            for (size_t l = 0; l < sizes.size(); ++l) {
+                if (sizes[l] < 1 || sizes[l] > nsg::kMaxWidth) return false;
+                shape.sizes[l] = static_cast<int32_t>(sizes[l]);
+            }
+            return backend.takes(shape);
+        },
+        "sizes"_a);
     m.def(
         "mlp_hidden_size",
-        [](const std::vector<In<B, 2>>& weights, int64_t points) { return nsg::mlp_hidden_size(mlp_shape<B>(weights, points)); },
+        [](const B&, const std::vector<In<B, 2>>& weights, int64_t points) {
+            return nsg::mlp_hidden_size(mlp_shape<B>(weights, points));
+        },
         "weights"_a.noconvert(), "points"_a);
     m.def(
         "mlp_forward",
-        [](const std::vector<In<B, 2>>& weights, In<B, 2> input, std::optional<Out<B, 1>> hidden, Out<B, 2> output) {
+        [](const B& backend, const std::vector<In<B, 2>>& weights, In<B, 2> input, std::optional<Out<B, 1>> hidden,
+           Out<B, 2> output) {
             const auto n = static_cast<int64_t>(input.shape(1));
             nsg::MlpForward a = {mlp_shape<B>(weights, n), {}, input.data(), nullptr, output.data()};
             expect("input", input, {a.shape.sizes[0], n});
@@ -343,12 +376,12 @@ void bind_mlp(nb::module_& m) {
             if (hidden) expect("hidden", *hidden, {nsg::mlp_hidden_size(a.shape)});
             a.hidden = hidden ? hidden->data() : nullptr;
             for (size_t l = 0; l < weights.size(); ++l) a.weights[l] = weights[l].data();
-            B::run(a);
+            backend.run(a);
         },
         "weights"_a.noconvert(), "input"_a.noconvert(), "hidden"_a.noconvert().none(), "output"_a.noconvert());
     m.def(
         "mlp_backward",
-        [](const std::vector<In<B, 2>>& weights, In<B, 2> input, In<B, 1> hidden, In<B, 2> grad_output,
+        [](const B& backend, const std::vector<In<B, 2>>& weights, In<B, 2> input, In<B, 1> hidden, In<B, 2> grad_output,
            std::vector<Out<B, 2>> grad_weights, std::optional<Out<B, 2>> grad_input) {
             const auto n = static_cast<int64_t>(input.shape(1));
             nsg::MlpBackward a = {mlp_shape<B>(weights, n), {}, input.data(), hidden.data(), grad_output.data(), {}, nullptr};
@@ -363,18 +396,18 @@ void bind_mlp(nb::module_& m) {
             }
             if (grad_input) expect("grad_input", *grad_input, {a.shape.sizes[0], n});
             a.grad_input = grad_input ? grad_input->data() : nullptr;
-            B::run(a);
+            backend.run(a);
         },
         "weights"_a.noconvert(), "input"_a.noconvert(), "hidden"_a.noconvert(), "grad_output"_a.noconvert(),
         "grad_weights"_a.noconvert(), "grad_input"_a.noconvert().none());
 }
 
 template <class B>
-void bind_volume(nb::module_& m) {
+void bind_volume(nb::class_<B>& m) {
     m.def(
         "composite_forward",
-        [](In<B, 1> densities, In<B, 2> colors, In<B, 1> starts, In<B, 1> ends, Offsets<B> offsets, float threshold,
-           Out<B, 1> weights, Out<B, 2> color, Out<B, 1> opacity, Out<B, 1> depth_sum) {
+        [](const B& backend, In<B, 1> densities, In<B, 2> colors, In<B, 1> starts, In<B, 1> ends, Offsets<B> offsets,
+           float threshold, Out<B, 1> weights, Out<B, 2> color, Out<B, 1> opacity, Out<B, 1> depth_sum) {
             const auto n = static_cast<int64_t>(densities.shape(0));
             const int64_t rays = num_rays<B>(offsets, n);
             expect("colors", colors, {n, 3});
@@ -384,7 +417,7 @@ void bind_volume(nb::module_& m) {
             expect("color", color, {rays, 3});
             expect("opacity", opacity, {rays});
             expect("depth_sum", depth_sum, {rays});
-            B::run(nsg::CompositeForward{
+            backend.run(nsg::CompositeForward{
                 rays, n, densities.data(), colors.data(), starts.data(), ends.data(), offsets.data(), threshold,
                 weights.data(), color.data(), opacity.data(), depth_sum.data()});
         },
@@ -393,8 +426,8 @@ void bind_volume(nb::module_& m) {
         "opacity"_a.noconvert(), "depth_sum"_a.noconvert());
     m.def(
         "composite_backward",
-        [](In<B, 1> densities, In<B, 2> colors, In<B, 1> starts, In<B, 1> ends, Offsets<B> offsets, float threshold,
-           In<B, 1> grad_weights, In<B, 2> grad_color, In<B, 1> grad_opacity, In<B, 1> grad_depth_sum,
+        [](const B& backend, In<B, 1> densities, In<B, 2> colors, In<B, 1> starts, In<B, 1> ends, Offsets<B> offsets,
+           float threshold, In<B, 1> grad_weights, In<B, 2> grad_color, In<B, 1> grad_opacity, In<B, 1> grad_depth_sum,
            Out<B, 1> grad_densities, Out<B, 2> grad_colors) {
             const auto n = static_cast<int64_t>(densities.shape(0));
             const int64_t rays = num_rays<B>(offsets, n);
@@ -407,7 +440,7 @@ void bind_volume(nb::module_& m) {
             expect("grad_depth_sum", grad_depth_sum, {rays});
             expect("grad_densities", grad_densities, {n});
             expect("grad_colors", grad_colors, {n, 3});
-            B::run(nsg::CompositeBackward{
+            backend.run(nsg::CompositeBackward{
                 rays, n, densities.data(), colors.data(), starts.data(), ends.data(), offsets.data(), threshold,
                 grad_weights.data(), grad_color.data(), grad_opacity.data(), grad_depth_sum.data(),
                 grad_densities.data(), grad_colors.data()});
@@ -418,20 +451,20 @@ void bind_volume(nb::module_& m) {
         "grad_densities"_a.noconvert(), "grad_colors"_a.noconvert());
     m.def(
         "distortion_forward",
-        [](In<B, 1> weights, In<B, 1> starts, In<B, 1> ends, Offsets<B> offsets, Out<B, 1> loss) {
+        [](const B& backend, In<B, 1> weights, In<B, 1> starts, In<B, 1> ends, Offsets<B> offsets, Out<B, 1> loss) {
             const auto n = static_cast<int64_t>(weights.shape(0));
             const int64_t rays = num_rays<B>(offsets, n);
             expect("starts", starts, {n});
             expect("ends", ends, {n});
             expect("loss", loss, {rays});
-            B::run(nsg::DistortionForward{
+            backend.run(nsg::DistortionForward{
                 rays, n, weights.data(), starts.data(), ends.data(), offsets.data(), loss.data()});
         },
         "weights"_a.noconvert(), "starts"_a.noconvert(), "ends"_a.noconvert(), "offsets"_a.noconvert(),
         "loss"_a.noconvert());
     m.def(
         "distortion_backward",
-        [](In<B, 1> weights, In<B, 1> starts, In<B, 1> ends, Offsets<B> offsets, In<B, 1> grad_loss,
+        [](const B& backend, In<B, 1> weights, In<B, 1> starts, In<B, 1> ends, Offsets<B> offsets, In<B, 1> grad_loss,
            Out<B, 1> grad_weights) {
             const auto n = static_cast<int64_t>(weights.shape(0));
             const int64_t rays = num_rays<B>(offsets, n);
@@ -439,12 +472,22 @@ void bind_volume(nb::module_& m) {
             expect("ends", ends, {n});
             expect("grad_loss", grad_loss, {rays});
             expect("grad_weights", grad_weights, {n});
-            B::run(nsg::DistortionBackward{
+            backend.run(nsg::DistortionBackward{
                 rays, n, weights.data(), starts.data(), ends.data(), offsets.data(), grad_loss.data(),
                 grad_weights.data()});
         },
         "weights"_a.noconvert(), "starts"_a.noconvert(), "ends"_a.noconvert(), "offsets"_a.noconvert(),
         "grad_loss"_a.noconvert(), "grad_weights"_a.noconvert());
+}
+
+template <class B>
+void bind_all(nb::class_<B>& m) {
+    bind_adam(m);
+    bind_bits(m);
+    bind_encode(m);
+    bind_march(m);
+    bind_mlp(m);
+    bind_volume(m);
 }
 
 }  // namespace
@@ -466,14 +509,19 @@ NB_MODULE(nsg_kernels, m) {
             new (self) OccupancyGrid(occupancy_grid(resolution, cascades, step_min, step_max, cone_angle));
         }, "resolution"_a, "cascades"_a, "step_min"_a, "step_max"_a, "cone_angle"_a);
 
-    Cpu::set = nsg::instruction_set();
-    nb::module_ cpu = m.def_submodule("cpu");
-    cpu.attr("TARGET") = Cpu::set->name;
-    cpu.def("set_num_threads", &nsg::set_num_threads, "count"_a);
-    bind_adam<Cpu>(cpu);
-    bind_bits<Cpu>(cpu);
-    bind_encode<Cpu>(cpu);
-    bind_march<Cpu>(cpu);
-    bind_mlp<Cpu>(cpu);
-    bind_volume<Cpu>(cpu);
+    nb::class_<Cpu> cpu(m, "Cpu");
+    cpu.def_prop_ro("TARGET", [](const Cpu& backend) { return backend.set->name; });
+    cpu.def("set_num_threads", [](const Cpu&, int count) { nsg::set_num_threads(count); }, "count"_a);
+    bind_all(cpu);
+    m.attr("cpu") = Cpu{nsg::instruction_set()};
+
+#if defined(NSG_CUDA)
+    nb::class_<Cuda> cuda(m, "Cuda");
+    cuda.attr("TARGET") = nsg::cuda::architectures();
+    cuda.def("__init__", [](Cuda* self, int device, uintptr_t stream) {
+        new (self) Cuda{{device, reinterpret_cast<void*>(stream)}};
+    }, "device"_a, "stream"_a);
+    bind_all(cuda);
+    m.attr("cuda") = cuda;
+#endif
 }

@@ -198,7 +198,7 @@ __global__ void __launch_bounds__(kThreads) mlp_forward_kernel(const __grid_cons
 #pragma unroll
                     for (int k = 0; k < 2; ++k) {
                         const int o = first + r, p = lane() + k * kWarp;
-                        const float value = is_last ? sum[r][k] : relu(sum[r][k]);
+                        const float value = is_last || !(sum[r][k] < 0.0f) ? sum[r][k] : 0.0f;
                         x[o * kRow + p] = value;
                         if (kept != nullptr && o < outputs && base + p < points) kept[o * points + base + p] = value;
                     }

@@ -58,7 +58,9 @@ def choice() -> str:
 def kernels(tensor: Tensor) -> Any:
     """Return the compiled kernels that compute on a tensor, or None for the PyTorch definitions.
 
-    Kernels compute in float32. Tensors of float64, the dtype of gradient checks, always get the definitions.
+    Kernels compute in float32. Tensors of float64, the dtype of gradient checks, always get the definitions. Those for
+    CUDA belong to the device of the tensor and to the stream that is current now; a backward pass may use them again,
+    because autograd runs it on the stream of the forward pass.
 
     Raises:
         MachineError: ``NSG_KERNELS`` asks for kernels that this machine lacks, or cannot be understood.
@@ -74,8 +76,9 @@ def kernels(tensor: Tensor) -> Any:
             raise MachineError(f"NSG_KERNELS={wanted}: {_reason_for(device, module, reason)}")
         _say_once(_reason_for(device, module, reason))
         return None
-    if device == "cpu":
-        found.set_num_threads(torch.get_num_threads())
+    if device == "cuda":
+        return found(tensor.device.index, torch.cuda.current_stream(tensor.device).cuda_stream)
+    found.set_num_threads(torch.get_num_threads())
     return found
 
 
@@ -100,4 +103,6 @@ def describe() -> dict[str, str]:
     for device in ("cpu", "cuda"):
         is_compiled = getattr(module, device, None) is not None and answer["choice"] != "torch"
         answer[device] = f"compiled ({getattr(module, device).TARGET})" if is_compiled else "torch"
+    if not torch.cuda.is_available():
+        answer["cuda"] += ", no device is present"
     return answer

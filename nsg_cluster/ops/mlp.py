@@ -20,9 +20,6 @@ from nsg_cluster.ops.reference import mlp as reference
 
 __all__ = ["mlp"]
 
-_MAX_LAYERS = 8
-_MAX_WIDTH = 128
-
 
 def mlp(
     values: Float[Tensor, "points inputs"], weights: Sequence[Float[Tensor, "_ _"]]
@@ -32,7 +29,7 @@ def mlp(
     Args:
         values: One row for each point. What ``hash_encode`` returned is taken without a copy.
         weights: Matrices of shape (outputs, inputs), first layer first. Compiled kernels take up to 8 layers of up to
-            128 numbers; larger networks are computed by PyTorch.
+            128 numbers, on a GPU as many as its shared memory holds; larger networks are computed by PyTorch.
 
     Returns:
         One row for each point; stored column by column where compiled kernels computed it.
@@ -48,7 +45,7 @@ def mlp(
         arguments.check(f"weights[{layer}]", weight, (f"width {layer + 1}", f"width {layer}"))
     kernels = library.kernels(values)
     sizes = [values.shape[1], *(weight.shape[0] for weight in weights)]
-    if kernels is None or len(weights) > _MAX_LAYERS or not 1 <= min(sizes) <= max(sizes) <= _MAX_WIDTH:
+    if kernels is None or not kernels.mlp_fits(sizes):
         return reference.mlp(values, weights)
     is_training = torch.is_grad_enabled() and (values.requires_grad or any(w.requires_grad for w in weights))
     output: Tensor = _Mlp.apply(is_training, kernels, values, *weights)  # type: ignore[no-untyped-call]
