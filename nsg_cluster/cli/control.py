@@ -22,7 +22,7 @@ __all__ = ["cancel", "clean", "resubmit"]
 @options.runs
 @options.tasks
 def cancel(*, runs: tuple[str, ...], tasks: tuple[int, ...]) -> int:
-    r"""Stop runs: what runs writes a checkpoint and ends, what waits is never started.
+    r"""Stop runs, after a checkpoint; what waits is never started.
 
     \b
       python launch.py cancel @last
@@ -61,13 +61,13 @@ def _counted(*, wanted_states: list[str]) -> str:
 @wait_option
 @options.as_json
 def resubmit(*, run: str, follow: bool, wait: bool, as_json: bool) -> int:
-    r"""Run again what has not succeeded, in the same folder, each task from its newest good checkpoint.
+    r"""Run again what has not succeeded, from its newest checkpoint.
 
     \b
       python launch.py resubmit @last
       python launch.py resubmit k3x9a2 --detach
 
-    Tasks that have succeeded are left alone. A run that is still running is refused.
+    In the same folder; tasks that have succeeded are left alone. A run that is still running is refused.
 
     Exit status: as submit; 0 where nothing is left to do.
     """

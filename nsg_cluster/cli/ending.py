@@ -157,7 +157,7 @@ def _print_failure(task: TaskRow) -> None:
     if status.state not in {"failed", "lost"} or status.exit_status == 2:
         return
     log = TaskPaths(task.folder).log_err
-    lines = [line for line in last_lines(log, LAST_LINES) if line.removeprefix("error: ") != status.reason]
-    for line in lines:
+    lines = last_lines(log, LAST_LINES)
+    for line in lines if lines[-1:] != [f"error: {status.reason}"] else []:
         click.echo(f"  {printable(line)}", err=True)
     click.echo(f"  log: {log}", err=True)

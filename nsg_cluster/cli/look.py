@@ -28,14 +28,14 @@ HOME = "\033[H\033[J"
 @click.option("--watch", is_flag=True, help="Show it again every two seconds until everything has ended.")
 @options.as_json
 def status(*, runs: tuple[str, ...], watch: bool, as_json: bool) -> int:
-    r"""Show what became of runs: all of them, or those that are named; one of several tasks is shown task by task.
+    r"""Show what became of runs: of all, or of those that are named.
 
     \b
       python launch.py status
       python launch.py status @last --watch
       python launch.py status k3x9a2 --json          folder, state, steps, psnr, ssim of each task
 
-    States: queued, running, succeeded, failed, cancelled, timeout (its time limit was too short), lost (it was killed
+    A run of several tasks that is named alone is shown task by task. States: queued, running, succeeded, failed, cancelled, timeout (its time limit was too short), lost (it was killed
     and could not say so). PSNR and SSIM are those of the held-out views.
 
     Exit status: 0 shown, 2 no such run.
@@ -133,12 +133,14 @@ def _write(block: bytes) -> None:
     help="A page with curves, pictures and videos; or a table with a row for each task.",
 )
 def report(*, runs: tuple[str, ...], out: Path | None, form: str) -> int:
-    r"""Write one page about runs, or print a table of them; by default about the newest run.
+    r"""Write one page about runs, or print a table of them.
 
     \b
       python launch.py report @last                        report.html in the run's folder
       python launch.py report k3x9a2 m4p2zz --out both.html
       python launch.py report --format csv k3x9a2          a table on standard output
+
+    Without a name it is about the newest run.
 
     Exit status: 0 written, 2 no such run, or a package is missing.
     """
@@ -166,7 +168,7 @@ def report(*, runs: tuple[str, ...], out: Path | None, form: str) -> int:
 @options.site
 @options.as_json
 def doctor(*, site: str | None, as_json: bool) -> int:
-    r"""Say what works on this machine, what is missing, and how to get it.
+    r"""Say what works here, what is missing, and how to get it.
 
     \b
       python launch.py doctor

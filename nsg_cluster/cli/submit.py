@@ -49,14 +49,14 @@ def submit(
     max_parallel: int | None,
     as_json: bool,
 ) -> int:
-    r"""Start an experiment: train, evaluate, render; a sweep becomes one run of many tasks.
+    r"""Start an experiment: train, evaluate, render.
 
     \b
       python launch.py configs/quickstart.yaml                       the word submit may be left out
       python launch.py submit configs/lego.yaml data.root=~/lego train.steps=5000
       python launch.py configs/sweeps/quickstart_learning_rate.yaml --max-parallel 2 --detach
 
-    Settings after the file replace those in it. The run goes on when the terminal is closed; Control-C while following
+    A sweep becomes one run of many tasks. Settings after the file replace those in it. The run goes on when the terminal is closed; Control-C while following
     ends it, after a checkpoint. A run that stopped early is continued with resubmit.
 
     Exit status: 0 all tasks succeeded (with --detach: started), 1 a task failed, 2 a mistake in the file, the settings
@@ -128,7 +128,7 @@ def _print_plan(plan: Plan, *, as_json: bool) -> None:
 @options.site
 @max_parallel_option
 def script(*, file: Path, overrides: tuple[str, ...], site: str | None, max_parallel: int | None) -> int:
-    r"""Print the batch script of an experiment: save it, look at it, run it with bash.
+    r"""Print the batch script of an experiment.
 
     \b
       python launch.py script configs/quickstart.yaml train.steps=500 > quickstart.sh

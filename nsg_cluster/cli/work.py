@@ -29,7 +29,7 @@ what_argument = click.argument("what", metavar="FILE.yaml|RUN")
 @options.site
 @options.as_json
 def train(*, what: str, overrides: tuple[str, ...], site: str | None, as_json: bool) -> int:
-    r"""Train, evaluate and render right here: what a job does, in this process.
+    r"""Train, evaluate and render in this process: what a job does.
 
     \b
       python launch.py train configs/quickstart.yaml train.steps=200      a new run
@@ -68,12 +68,14 @@ def train(*, what: str, overrides: tuple[str, ...], site: str | None, as_json: b
 @options.task
 @options.as_json
 def evaluate(*, what: str, overrides: tuple[str, ...], site: str | None, task: int | None, as_json: bool) -> int:
-    r"""Compare the newest checkpoint with the held-out views: metrics.json and pictures.
+    r"""Compare the newest checkpoint with the held-out views.
 
     \b
       python launch.py evaluate @last
       python launch.py evaluate k3x9a2 evaluate.max_views=3
       python launch.py evaluate configs/lego.yaml            the newest run of that experiment
+
+    Writes metrics.json and the pictures of the views, and prints their names.
 
     Exit status: 0 done, 2 no such run or no checkpoint, 130 interrupted.
     """
@@ -87,11 +89,13 @@ def evaluate(*, what: str, overrides: tuple[str, ...], site: str | None, task: i
 @options.task
 @options.as_json
 def render(*, what: str, overrides: tuple[str, ...], site: str | None, task: int | None, as_json: bool) -> int:
-    r"""Render a camera path from the newest checkpoint: videos in the task's renders folder.
+    r"""Render a camera path from the newest checkpoint.
 
     \b
       python launch.py render @last render.frames=120 render.size=800
       python launch.py render k3x9a2 render.path=test
+
+    Writes videos into the task's renders folder, and prints their names.
 
     Exit status: 0 done, 2 no such run or no checkpoint, 130 interrupted.
     """

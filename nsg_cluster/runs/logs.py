@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 from nsg_cluster.core.errors import RunError
 
@@ -57,24 +56,22 @@ class _Tail:
     def pump(self, sink: Sink, *, with_title: bool) -> bool:
         """Hand over what is new; return whether there was anything."""
         before = self.read
+        while block := self._next_block():
+            if with_title and self.read == before:
+                sink(f"==> {self.title} <==\n".encode())
+            self.read += len(block)
+            sink(block)
+        return self.read > before
+
+    def _next_block(self) -> bytes:
         try:
             with self.path.open("rb") as file:
-                file.seek(before)
-                for block in _blocks(file):
-                    if with_title and self.read == before:
-                        sink(f"==> {self.title} <==\n".encode())
-                    sink(block)
-                    self.read += len(block)
-            return self.read > before
+                file.seek(self.read)
+                return file.read(BLOCK)
         except FileNotFoundError:
-            return False
+            return b""
         except OSError as error:
             raise RunError(f"{self.path}: cannot be read: {error.strerror}") from None
-
-
-def _blocks(file: BinaryIO) -> Iterator[bytes]:
-    while block := file.read(BLOCK):
-        yield block
 
 
 def _tails(paths: Sequence[tuple[str, Path]]) -> list[_Tail]:

@@ -51,7 +51,10 @@ def run_stages(
     Raises:
         NsgError: A stage failed, or another process writes into the folder.
     """
+    from nsg_cluster.tasks.environment import write_environment
+
     with locked(paths.lock, wait_s=LOCK_WAIT_S):
+        write_environment(experiment, paths)
         for stage in STAGES:
             if stage not in stages:
                 continue
@@ -94,15 +97,13 @@ def _train(experiment: Experiment, paths: TaskPaths, stop: StopSignal) -> bool:
 def _evaluate(experiment: Experiment, paths: TaskPaths, stop: StopSignal) -> bool:
     from nsg_cluster.training.evaluate import evaluate
 
-    evaluate(experiment, paths)
-    return True
+    return evaluate(experiment, paths, stop=stop) is not None
 
 
 def _render(experiment: Experiment, paths: TaskPaths, stop: StopSignal) -> bool:
     from nsg_cluster.training.export import render
 
-    render(experiment, paths)
-    return True
+    return render(experiment, paths, stop=stop) is not None
 
 
 # Each returns whether it came to its end.
