@@ -13,8 +13,9 @@ PACKAGE = Path(__file__).resolve().parent.parent / "nsg_cluster"
 BELOW = {
     "core": set(),
     "config": {"core"},
-    "runs": {"core", "config", "executor", "tasks"},
-    "executor": {"core", "config", "tasks"},
+    "runs": {"core", "config", "executor", "scheduler", "tasks"},
+    "executor": {"core", "config", "scheduler", "tasks"},
+    "scheduler": {"core"},
     "tasks": {"core", "config"},
     "report": {"core", "config"},
     "cli": {"core", "config", "runs", "report", "tasks", "executor"},
@@ -29,7 +30,7 @@ BELOW = {
     "models": {"geometry", "render", "fields", "sampling", "ops", "config", "core", "data.scene"},
     "training": {"geometry", "render", "data", "models", "config", "core"},
 }
-CONTROL = {"core", "config", "runs", "executor", "tasks", "report", "cli", "__main__"}
+CONTROL = {"core", "config", "runs", "executor", "scheduler", "tasks", "report", "cli", "__main__"}
 COMPUTE = set(BELOW) - CONTROL - {"__init__"}
 TORCH = {"torch", "jaxtyping", "numpy"}
 LAUNCHING = {"submitit", "subprocess"}
