@@ -29,10 +29,20 @@ struct Corners {
         }
     }
 
-    // Bits 0, 1, 2 of a corner say whether it is the upper one along x, y, z.
-    __device__ uint32_t entry(const HashLevel& level, bool dense, uint32_t corner) const {
-        const uint32_t x = cell[0] + (corner & 1), y = cell[1] + (corner >> 1 & 1), z = cell[2] + (corner >> 2);
-        return dense ? dense_entry(x, y, z, level.resolution, level.size) : hashed_entry(x, y, z, level.size);
+    // Entries of the 8 corners. Bits 0, 1, 2 of a corner say whether it is the upper one along x, y, z.
+    __device__ void find(const HashLevel& level, uint32_t (&entry)[8]) const {
+        if (is_dense(level)) {
+#pragma unroll
+            for (uint32_t c = 0; c < 8; ++c) {
+                entry[c] = dense_entry(
+                    cell[0] + (c & 1), cell[1] + (c >> 1 & 1), cell[2] + (c >> 2), level.resolution, level.size);
+            }
+        } else {
+#pragma unroll
+            for (uint32_t c = 0; c < 8; ++c) {
+                entry[c] = hashed_entry(cell[0] + (c & 1), cell[1] + (c >> 1 & 1), cell[2] + (c >> 2), level.size);
+            }
+        }
     }
 
     __device__ float side(uint32_t corner, int d) const { return corner >> d & 1 ? upper[d] : 1.0f - upper[d]; }
@@ -67,18 +77,17 @@ __device__ void load_neighbors(
 template <int F>
 __global__ void __launch_bounds__(kBlock) encode_kernel(const __grid_constant__ HashEncodeForward a) {
     const HashLevel level = a.grid.level[blockIdx.y];
-    const bool dense = is_dense(level);
     const float* table = a.table + static_cast<int64_t>(level.offset) * F;
     float* encoded = a.encoded + static_cast<int64_t>(blockIdx.y) * F * a.points;
     for (int64_t i = begin(); i < a.points; i += stride()) {
         const Corners corners(level, a.positions + 3 * i);
+        uint32_t entry[8];
+        corners.find(level, entry);
         Features<F> value[8];
-        for (uint32_t corner = 0; corner < 8; corner += 2) {
-            load_neighbors<F>(
-                table, corners.entry(level, dense, corner), corners.entry(level, dense, corner + 1), value[corner],
-                value[corner + 1]);
-        }
+#pragma unroll
+        for (int c = 0; c < 8; c += 2) load_neighbors<F>(table, entry[c], entry[c + 1], value[c], value[c + 1]);
         float sum[F] = {};
+#pragma unroll
         for (uint32_t corner = 0; corner < 8; ++corner) {
             const float weight = corners.weight(corner);
             for (int f = 0; f < F; ++f) sum[f] += weight * value[corner].value[f];
@@ -132,7 +141,6 @@ struct Run {
 template <int F>
 __global__ void __launch_bounds__(kBlock) encode_backward_table_kernel(const __grid_constant__ HashEncodeBackward a) {
     const HashLevel level = a.grid.level[blockIdx.y];
-    const bool dense = is_dense(level);
     float* grad_table = a.grad_table + static_cast<int64_t>(level.offset) * F;
     const float* grad_encoded = a.grad_encoded + static_cast<int64_t>(blockIdx.y) * F * a.points;
     const int64_t end = (a.points + kWarp - 1) / kWarp * kWarp;  // warps stay whole; lanes beyond the points add nothing
@@ -145,17 +153,26 @@ __global__ void __launch_bounds__(kBlock) encode_backward_table_kernel(const __g
             gradient[f] = i < a.points ? grad_encoded[f * a.points + point] : 0.0f;
             is_zero = is_zero && gradient[f] == 0.0f;
         }
-        const Run run(corners.cell);
-        if (!run.is_long && is_zero) continue;
+        Features<F> part[8];
+#pragma unroll
         for (uint32_t corner = 0; corner < 8; ++corner) {
-            Features<F> part;
-            for (int f = 0; f < F; ++f) part.value[f] = corners.weight(corner) * gradient[f];
-            if (run.is_long) {
-                for (int f = 0; f < F; ++f) part.value[f] = run.sum(part.value[f]);
-                if (!run.is_first) continue;
-            }
-            add_atomically<F>(grad_table + static_cast<int64_t>(corners.entry(level, dense, corner)) * F, part);
+            const float weight = corners.weight(corner);
+#pragma unroll
+            for (int f = 0; f < F; ++f) part[corner].value[f] = weight * gradient[f];
         }
+        const Run run(corners.cell);
+        if (run.is_long) {
+#pragma unroll
+            for (int corner = 0; corner < 8; ++corner) {
+#pragma unroll
+                for (int f = 0; f < F; ++f) part[corner].value[f] = run.sum(part[corner].value[f]);
+            }
+        }
+        if (run.is_long ? !run.is_first : is_zero) continue;
+        uint32_t entry[8];
+        corners.find(level, entry);
+#pragma unroll
+        for (int c = 0; c < 8; ++c) add_atomically<F>(grad_table + static_cast<int64_t>(entry[c]) * F, part[c]);
     }
 }
 
@@ -167,17 +184,18 @@ __global__ void __launch_bounds__(kBlock)
         float total[3] = {};
         for (int l = 0; l < a.grid.levels; ++l) {
             const HashLevel level = a.grid.level[l];
-            const bool dense = is_dense(level);
             const float* table = a.table + static_cast<int64_t>(level.offset) * F;
             const float* grad_encoded = a.grad_encoded + static_cast<int64_t>(l) * F * a.points + i;
             const Corners corners(level, position);
             float gradient[F];
             for (int f = 0; f < F; ++f) gradient[f] = grad_encoded[f * a.points];
+            uint32_t entry[8];
+            corners.find(level, entry);
+#pragma unroll
             for (uint32_t corner = 0; corner < 8; ++corner) {
-                const Features<F> entry =
-                    load<F>(table + static_cast<int64_t>(corners.entry(level, dense, corner)) * F);
+                const Features<F> features = load<F>(table + static_cast<int64_t>(entry[corner]) * F);
                 float value = 0.0f;
-                for (int f = 0; f < F; ++f) value += entry.value[f] * gradient[f];
+                for (int f = 0; f < F; ++f) value += features.value[f] * gradient[f];
                 for (int d = 0; d < 3; ++d) total[d] += value * corners.slope(corner, d) * level.scale;
             }
         }
