@@ -22,7 +22,7 @@ from nsg_cluster.core.paths import RunPaths, TaskPaths
 from nsg_cluster.core.units import format_duration
 from nsg_cluster.report.settings import ABSENT, differing, flattened
 
-__all__ = ["Row", "TaskFiles", "collect", "number", "read_tasks", "rows_of", "text_of"]
+__all__ = ["Row", "TaskFiles", "absences", "collect", "number", "read_tasks", "rows_of", "text_of"]
 
 T = TypeVar("T")
 SILENT_S = 120.0
@@ -257,8 +257,9 @@ def _recorded_name(task: TaskFiles) -> str:
 
 def _machine(environment: Mapping[str, Any]) -> str:
     device = text_of(environment, "device_name", "gpu", "cpu_model", "cpu", "device")
-    threads, host = text_of(environment, "threads"), text_of(environment, "hostname", "host")
-    return " · ".join(part for part in (device, f"{threads} threads" if threads else "", host) if part)
+    threads, host = number(environment.get("threads")), text_of(environment, "hostname", "host")
+    said = "" if threads is None else f"{threads} thread{'' if threads == 1 else 's'}"
+    return " · ".join(part for part in (device, said, host) if part)
 
 
 def _remarks(task: TaskFiles, mean: Mapping[str, Any]) -> list[str]:
@@ -271,7 +272,10 @@ def _remarks(task: TaskFiles, mean: Mapping[str, Any]) -> list[str]:
         remarks.append(f"said to be running, but silent for {format_duration(silent_s)}")
     if not mean:
         remarks.append("not evaluated" if state in {"succeeded", "failed", "cancelled"} else "not evaluated yet")
-    absent = task.metrics.get("absent")
-    if isinstance(absent, dict):
-        remarks += [f"no {name}: {why}" for name, why in absent.items()]
-    return remarks
+    return remarks + absences(task.metrics)
+
+
+def absences(metrics: Mapping[str, Any]) -> list[str]:
+    """Return which metrics are absent, and why."""
+    absent = metrics.get("absent")
+    return [f"no {name}: {why}" for name, why in absent.items()] if isinstance(absent, dict) else []

@@ -14,7 +14,7 @@ from nsg_cluster import __version__
 from nsg_cluster.core.files import write_atomic
 from nsg_cluster.core.paths import RunPaths
 from nsg_cluster.core.units import format_bytes, format_duration
-from nsg_cluster.report import sections, tables
+from nsg_cluster.report import details, sections, tables
 from nsg_cluster.report.collect import Row, TaskFiles, read_tasks, rows_of
 from nsg_cluster.report.figures import NUM_COLORS, curve_of, draw, require_matplotlib
 from nsg_cluster.report.markup import Html, element, joined
@@ -79,7 +79,7 @@ def _page(tasks: Sequence[TaskFiles], rows: Sequence[Row]) -> Html:
 
 
 def _header(title: str, tasks: Sequence[TaskFiles], rows: Sequence[Row]) -> Html:
-    now = sections.utc(time.time())
+    now = details.utc(time.time())
     descriptions = list(dict.fromkeys(str(task.settings.get("description") or "") for task in tasks))
     description = descriptions[0] if len(descriptions) == 1 else ""
     runs = list(dict.fromkeys(row.run for row in rows))
@@ -87,7 +87,7 @@ def _header(title: str, tasks: Sequence[TaskFiles], rows: Sequence[Row]) -> Html
         "header",
         element("p", f"nsg_cluster {__version__} · {now} · ", element("code", ", ".join(runs[:6])), class_="muted"),
         element("h1", title, " ", sections.badge(rows[0].state) if len(rows) == 1 else None),
-        element("p", sections.brief(description)) if description else None,
+        element("p", details.brief(description)) if description else None,
         element("p", _summary(rows), class_="summary"),
     )
 
@@ -122,7 +122,7 @@ def _across(tasks: Sequence[TaskFiles], rows: Sequence[Row]) -> Html:
     for index, row in enumerate(rows):
         row_cells = []
         for column, cell in zip(columns, tables.cells(row, rows), strict=True):
-            content: str = sections.brief(cell)
+            content: str = details.brief(cell)
             if column == "state":
                 content = sections.badge(cell)
             elif column == "name":
@@ -158,21 +158,21 @@ def _together(tasks: Sequence[TaskFiles]) -> Html | None:
 def _task(task: TaskFiles, row: Row, budget: Budget, *, anchor: str, is_alone: bool) -> Html:
     side = LARGE_SIDE if is_alone else SMALL_SIDE
     views_anchor = f"{anchor}-views"
-    nothing = element("p", "Nothing yet.", class_="muted")
+    nothing = element("p", "Nothing yet." if row.state in {"queued", "running"} else "Nothing.", class_="muted")
     parts: list[tuple[str, str, Html | None]] = [
         ("video", "Video", sections.videos(task, budget)),
         ("views", "Held-out views", views_section(task, budget, anchor=views_anchor, count=VIEWS, max_side=side)),
         ("training", "Training", sections.training(task, budget, anchor=f"{anchor}-curve")),
-        ("configuration", "Configuration", sections.configuration(task)),
-        ("machine", "Time and machine", sections.machine(task, row)),
-        ("notices", "Notices", sections.notices(task)),
-        ("reproduce", "Reproduce", sections.reproduce(task)),
+        ("configuration", "Configuration", details.configuration(task)),
+        ("machine", "Time and machine", details.machine(task, row)),
+        ("notices", "Notices", details.notices(task)),
+        ("reproduce", "Reproduce", details.reproduce(task)),
     ]
     blocks = [
         element("section", element("h2", title), content or nothing, id=f"{anchor}-{name}", class_=name)
         for name, title, content in parts
     ]
-    remarks = [element("li", sections.brief(remark)) for remark in budget.remarks]
+    remarks = [element("li", details.brief(remark)) for remark in budget.remarks]
     left_out = element("ul", *remarks, class_="callout") if remarks else None
     top = joined(sections.tiles(task, row), sections.warnings_box(task, row), left_out)
     if is_alone:

@@ -19,6 +19,7 @@ __all__ = ["View", "picked", "table", "views_of", "views_section"]
 
 # Ending of a file's name, and what it shows.
 KINDS = {"": "rendered", "_truth": "truth", "_error": "absolute error", "_depth": "depth"}
+SCALES = "Errors go from black (none) to bright (0.25 of full scale and more), depth from red (near) to blue (far)."
 MAX_TABLE_ROWS = 400
 
 
@@ -90,7 +91,9 @@ def views_section(task: TaskFiles, budget: Budget, *, anchor: str, count: int, m
     if isinstance(background, str):
         said += f" Background: {background}."
     return joined(
-        element("p", said, " Select a picture to enlarge its view.", class_="muted") if rows else element("p", said),
+        element("p", f"{said} {SCALES} Select a picture to enlarge its view.", class_="muted")
+        if rows
+        else element("p", said),
         *rows,
         table(views) if any(view.psnr is not None for view in views) else None,
     )

@@ -1,6 +1,6 @@
 """The HTML page: whole, self-contained, safe, and seen by a real browser.
 
-The parts of it are made by `nsg_cluster.report.sections`.
+Its parts are made by `nsg_cluster.report.sections` and `nsg_cluster.report.details`.
 """
 
 from __future__ import annotations
@@ -153,6 +153,17 @@ def test_a_run_without_metrics_pictures_and_curves_still_gives_a_page_that_says_
     found.assert_needs_nothing_else()
     for text in ("events.jsonl is missing", "environment.json is missing", "not evaluated yet", "Nothing yet."):
         assert text in found.text
+
+
+def test_a_task_that_failed_shows_its_reason_and_the_end_of_its_log(build_run: Any) -> None:
+    run = build_run()
+    run.task(0).status.write_text(json.dumps({"state": "failed", "reason": "killed by SIGSEGV"}))
+    run.task(0).log_err.write_text("".join(f"line {number}\n" for number in range(5000)) + "<last> \x1b[0m words\n")
+    found = Page(write_report([run.root]))
+    found.assert_needs_nothing_else()
+    assert "killed by SIGSEGV" in found.text
+    assert "line 4999\n<last> \\x1b[0m words" in found.text
+    assert "line 4970" not in found.text
 
 
 def test_a_run_whose_files_are_all_damaged_still_gives_a_page(build_run: Any) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from nsg_cluster.report.collect import read_tasks
 from nsg_cluster.report.media import Budget
-from nsg_cluster.report.views import View, picked, views_of, views_section
+from nsg_cluster.report.views import SCALES, View, picked, views_of, views_section
 
 
 def test_views_are_picked_from_the_worst_to_the_best_and_keep_their_order() -> None:
@@ -18,6 +20,13 @@ def test_views_are_picked_from_the_worst_to_the_best_and_keep_their_order() -> N
     assert [view.psnr for view in picked(views[:4], 3)] == [30.0, 12.0, 31.0]
     assert len(picked(views, 5)) == 5
     assert len(picked(views, 1)) == 1
+
+
+def test_the_page_names_the_scales_that_the_pictures_were_made_with() -> None:
+    pytest.importorskip("torch", reason="torch comes with nsg-cluster[train]")
+    from nsg_cluster.training import pictures
+
+    assert f"{pictures.FULL_ERROR} of full scale" in SCALES
 
 
 def test_without_metrics_the_pictures_that_are_there_are_shown(build_run: Any) -> None:
