@@ -35,8 +35,9 @@ def status(*, runs: tuple[str, ...], watch: bool, as_json: bool) -> int:
       python launch.py status @last --watch
       python launch.py status k3x9a2 --json          folder, state, steps, psnr, ssim of each task
 
-    A run of several tasks that is named alone is shown task by task. States: queued, running, succeeded, failed, cancelled, timeout (its time limit was too short), lost (it was killed
-    and could not say so). PSNR and SSIM are those of the held-out views.
+    A run of several tasks that is named alone is shown task by task. States: queued, running, succeeded, failed,
+    cancelled, timeout (its time limit was too short), lost (it was killed and could not say so). PSNR and SSIM are
+    those of the held-out views.
 
     Exit status: 0 shown, 2 no such run.
     """

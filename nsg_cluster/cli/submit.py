@@ -56,8 +56,8 @@ def submit(
       python launch.py submit configs/lego.yaml data.root=~/lego train.steps=5000
       python launch.py configs/sweeps/quickstart_learning_rate.yaml --max-parallel 2 --detach
 
-    A sweep becomes one run of many tasks. Settings after the file replace those in it. The run goes on when the terminal is closed; Control-C while following
-    ends it, after a checkpoint. A run that stopped early is continued with resubmit.
+    A sweep becomes one run of many tasks. Settings after the file replace those in it. The run goes on when the
+    terminal is closed; Control-C while following ends it, after a checkpoint. Continue it later with resubmit.
 
     Exit status: 0 all tasks succeeded (with --detach: started), 1 a task failed, 2 a mistake in the file, the settings
     or the data, 130 interrupted.

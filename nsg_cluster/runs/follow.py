@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Protocol, TextIO
+from typing import TYPE_CHECKING, Any, Protocol, TextIO, runtime_checkable
 
 from nsg_cluster.core.logs import printable
 from nsg_cluster.core.paths import RunPaths
@@ -21,6 +21,7 @@ POLL_S = 0.3
 SECONDS_BETWEEN_LINES = 10.0
 
 
+@runtime_checkable
 class Display(Protocol):
     """Shows a run to a person."""
 

@@ -15,7 +15,7 @@ from nsg_cluster.core.errors import RunError
 from nsg_cluster.core.files import read_json
 from nsg_cluster.core.paths import RunPaths
 from nsg_cluster.executor.charge import starter_is_gone
-from nsg_cluster.tasks.status import State, TaskStatus, current_status, read_status
+from nsg_cluster.tasks.status import State, TaskStatus, current_status
 
 __all__ = ["RunReader", "RunRow", "TaskRow", "read_run"]
 
@@ -180,7 +180,8 @@ class RunReader:
             progress=_mapping(paths.progress),
             metrics=_mapping(paths.metrics),
         )
-        if read_status(paths).is_final:
+        # Not 'lost' nor 'cancelled', which may be what is known so far: the file has the last word.
+        if status.state in {"succeeded", "failed", "timeout"}:
             self._ended[index] = row
         return row
 

@@ -62,10 +62,11 @@ def run_stages(
                 break
             if not again and _is_done(stage, experiment, paths):
                 log.info("%s: already done", stage)
-            elif RUNNERS[stage](experiment, paths, stop):
-                _mark_done(stage, experiment, paths)
-            else:
+                continue
+            log.info("%s begins", stage)
+            if not RUNNERS[stage](experiment, paths, stop):
                 break
+            _mark_done(stage, experiment, paths)
         else:
             return 0
     return CONTINUE if stop.requested == "warning" else CANCELLED

@@ -1,4 +1,4 @@
-"""The stages of a task as a program of its own, and in this process: `nsg_cluster.tasks.stages`, `.foreground`, `.watch`."""
+"""The stages of a task as a program of its own: `nsg_cluster.tasks.stages`, `.foreground` and `.watch`."""
 
 from __future__ import annotations
 
