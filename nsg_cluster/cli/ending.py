@@ -157,6 +157,8 @@ def _print_failure(task: TaskRow) -> None:
     if status.state not in {"failed", "lost"} or status.exit_status == 2:
         return
     log = TaskPaths(task.folder).log_err
+    if not log.exists():
+        log = RunPaths(task.folder.parents[1]).supervisor_log
     lines = last_lines(log, LAST_LINES)
     for line in lines if lines[-1:] != [f"error: {status.reason}"] else []:
         click.echo(f"  {printable(line)}", err=True)

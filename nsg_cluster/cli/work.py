@@ -107,15 +107,17 @@ def _work(stage: str, what: str, overrides: Sequence[str], *, site: str | None, 
     from nsg_cluster.core.logs import set_up
     from nsg_cluster.core.signals import StopSignal
     from nsg_cluster.runs.control import choose_tasks
+    from nsg_cluster.runs.foreground import enter_site
     from nsg_cluster.tasks.stages import read_spec, run_stages
 
-    run, settings = _run_to_work_on(what, overrides, site)
+    run = _run_to_work_on(what, overrides, site)
+    enter_site(run)
     set_up(level=logging.WARNING if as_json else logging.INFO)
     done = []
     for index in choose_tasks(run, [] if task is None else [task]):
         paths, began = run.task(index), time.time()
         with StopSignal() as stop:
-            status = run_stages(read_spec(paths, settings), paths, stages=[stage], stop=stop, again=True)
+            status = run_stages(read_spec(paths, overrides), paths, stages=[stage], stop=stop, again=True)
         if status:
             return INTERRUPTED
         done.append((index, _written(stage, paths, began)))
@@ -136,14 +138,14 @@ def _written(stage: str, paths: TaskPaths, began: float) -> list[Path]:
     return [file for file in files if file.is_file() and file.stat().st_mtime > began - 1]
 
 
-def _run_to_work_on(what: str, overrides: Sequence[str], site: str | None) -> tuple[RunPaths, Sequence[str]]:
-    """Return a run and the settings to lay over its own; a file means the newest run of its experiment.
+def _run_to_work_on(what: str, overrides: Sequence[str], site: str | None) -> RunPaths:
+    """Return a run; a file means the newest run of its experiment.
 
     Raises:
         RunError: There is no such run.
     """
     if not _is_file(what):
-        return _find(what, site), overrides
+        return _find(what, site)
     from nsg_cluster.core.errors import RunError
     from nsg_cluster.runs.find import all_runs
     from nsg_cluster.runs.submit import make_plan
@@ -153,7 +155,7 @@ def _run_to_work_on(what: str, overrides: Sequence[str], site: str | None) -> tu
     if not found:
         name = plan.experiment.name
         raise RunError(f"{plan.storage.runs}: holds no run of '{name}' yet; train it with: python launch.py {what}")
-    return found[-1], overrides
+    return found[-1]
 
 
 def _is_file(what: str) -> bool:

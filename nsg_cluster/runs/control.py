@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from nsg_cluster.config.site import load_site
 from nsg_cluster.core.errors import RunError
 from nsg_cluster.core.paths import RunPaths
 from nsg_cluster.executor import local
@@ -66,6 +65,9 @@ def resubmit(run: RunPaths) -> list[int]:
         MachineError: The site lacks what the tasks need.
         RunError: The run is still running, or its folder cannot be written.
     """
+    # Loads the models of the configuration, which listing and cancelling need not wait for.
+    from nsg_cluster.config.site import load_site
+
     record = read_record(run)
     site = load_site(record.site)
     local.check(run, record.request)

@@ -133,7 +133,7 @@ def _kernels() -> Finding:
     except ImportError as error:
         return Finding(name="kernels", ok=False, found=f"cannot be asked: {error}", advice="install the packages above")
     try:
-        found = str(describe())
+        found = ", ".join(f"{name}: {value}" for name, value in describe().items())
     except NsgError as error:
         return Finding(name="kernels", ok=False, found=str(error), advice=advice)
     compiled = importlib.util.find_spec("nsg_kernels") is not None

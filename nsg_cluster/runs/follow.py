@@ -19,6 +19,8 @@ __all__ = ["Bars", "Display", "Lines", "Silence", "display_for", "follow"]
 
 POLL_S = 0.3
 SECONDS_BETWEEN_LINES = 10.0
+BAR_WIDTH = 16
+NUM_GAPS = 4
 
 
 @runtime_checkable
@@ -62,14 +64,17 @@ def follow(run: RunPaths, display: Display, *, is_over: Callable[[], bool] | Non
 
 
 def measures(progress: Mapping[str, Any]) -> str:
-    """Return the rates and values of a ``progress.json`` as people read them; what it lacks is left out."""
+    """Return the rates and values of a ``progress.json`` as people read them; what it lacks is left out.
+
+    What matters most comes first: a narrow terminal cuts the end off.
+    """
     forms: tuple[tuple[str, Callable[[float], str]], ...] = (
-        ("steps_per_s", "{:.1f} steps/s".format),
-        ("rays_per_s", lambda value: f"{value / 1000:.1f}k rays/s"),
-        ("samples_per_ray", "{:.1f} samples/ray".format),
-        ("loss", "loss {:.5f}".format),
         ("psnr", "PSNR {:.2f} dB".format),
         ("eta_s", lambda value: f"{format_duration(value)} left"),
+        ("steps_per_s", "{:.1f} steps/s".format),
+        ("loss", "loss {:.5f}".format),
+        ("rays_per_s", lambda value: f"{value / 1000:.1f}k rays/s"),
+        ("samples_per_ray", "{:.1f} samples/ray".format),
         ("memory_bytes", format_bytes),
     )
     return "  ".join(form(progress[key]) for key, form in forms if isinstance(progress.get(key), (int, float)))
@@ -124,6 +129,10 @@ def _news(task: TaskRow) -> str:
     return f"{status.state}{attempt}{reason}"
 
 
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else f"{text[: max(0, width - 1)]}…"
+
+
 def _ended(row: RunRow) -> int:
     return sum(task.status.is_final for task in row.tasks)
 
@@ -140,7 +149,7 @@ class Bars:
         self._all: TaskID | None = None
         self._progress: Progress = Progress(
             TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
+            BarColumn(bar_width=BAR_WIDTH),
             TextColumn("{task.fields[position]}"),
             TextColumn("{task.fields[measures]}"),
             console=Console(file=stream, markup=False, highlight=False),
@@ -150,16 +159,18 @@ class Bars:
 
     def update(self, row: RunRow) -> None:
         """Draw the newest state."""
+        running = [task for task in row.tasks if task.status.state == "running"]
+        taken = max((len(task.name) + len(task.position) for task in running), default=0) + BAR_WIDTH
         for task in row.tasks:
             if task.status.state == "running":
-                self._draw(task)
+                self._draw(task, width=self._progress.console.width - taken - NUM_GAPS)
             elif task.index in self._bars:
                 self._progress.remove_task(self._bars.pop(task.index))
                 self._progress.console.print(f"{task.name}  {_news(task)}")
         if len(row.tasks) > 1:
             self._draw_all(row)
 
-    def _draw(self, task: TaskRow) -> None:
+    def _draw(self, task: TaskRow, *, width: int) -> None:
         if task.index not in self._bars:
             self._bars[task.index] = self._progress.add_task(task.name, total=None, position="starting", measures="")
         if task.progress:
@@ -168,7 +179,7 @@ class Bars:
                 total=task.progress.get("steps"),
                 completed=task.progress.get("step", 0),
                 position=task.position,
-                measures=measures(task.progress),
+                measures=_cut(measures(task.progress), width),
             )
 
     def _draw_all(self, row: RunRow) -> None:

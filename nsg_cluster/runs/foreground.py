@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 import contextlib
-import logging
+import os
 import threading
 import traceback
 from collections.abc import Iterator
 
+from nsg_cluster.config.site import load_site
 from nsg_cluster.core.errors import NsgError
 from nsg_cluster.core.logs import set_up
 from nsg_cluster.core.paths import RunPaths, TaskPaths
 from nsg_cluster.core.signals import StopSignal
 from nsg_cluster.executor.charge import take_charge
 from nsg_cluster.runs.follow import Display, follow
+from nsg_cluster.runs.record import read_record
 from nsg_cluster.runs.status import RunRow, read_run
 from nsg_cluster.tasks.foreground import run_here
 from nsg_cluster.tasks.stages import read_spec
 
-__all__ = ["run_in_foreground"]
+__all__ = ["enter_site", "run_in_foreground"]
 
-log = logging.getLogger(__name__)
+
+def enter_site(run: RunPaths) -> None:
+    """Set the environment variables that a run's site has for tasks, in this process.
+
+    Raises:
+        ConfigError: The run's site is not known any more.
+    """
+    os.environ.update(load_site(read_record(run).site).environment)
 
 
 def run_in_foreground(run: RunPaths, display: Display) -> tuple[RunRow, bool]:
@@ -29,8 +38,10 @@ def run_in_foreground(run: RunPaths, display: Display) -> tuple[RunRow, bool]:
     A task that fails does not keep the others from running.
 
     Raises:
+        ConfigError: The run's site is not known any more.
         RunError: Another process runs them.
     """
+    enter_site(run)
     with StopSignal() as stop, take_charge(run), _shown(run, display):
         for task in read_run(run).tasks:
             if task.status.state == "queued" and not stop.requested:

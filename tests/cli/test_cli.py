@@ -1,4 +1,8 @@
-"""The command line as its users meet it: a program with arguments, two streams and an exit status."""
+"""The command line as its users meet it: a program with arguments, two streams and an exit status.
+
+Drives `nsg_cluster.cli.submit`, `nsg_cluster.cli.control`, `nsg_cluster.cli.ending`, `nsg_cluster.cli.look`,
+`nsg_cluster.cli.options`, `nsg_cluster.cli.work`, `nsg_cluster.runs.clean` and `nsg_cluster.runs.foreground`.
+"""
 
 from __future__ import annotations
 

@@ -31,8 +31,7 @@ model:
   direction_degree: 2
   occupancy: {resolution: 16, update_every: 4, warmup_steps: 16}
   steps_per_diagonal: 48
-train:
-  {steps: 200, rays: 64, samples: 2048, device: cpu, threads: 1, log_every: 10, preview_every: null, checkpoint_every_s: 0.2}
+train: {steps: 200, rays: 64, samples: 2048, device: cpu, threads: 1, preview_every: null, checkpoint_every_s: 0.2}
 render: {frames: 3, size: 16}
 """
 

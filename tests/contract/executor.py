@@ -122,8 +122,8 @@ class ExecutorContract:
         assert int((run.task(0).checkpoints / "count.sha256").read_text()) >= 3, "it wrote a checkpoint"
 
     def test_a_task_goes_on_after_its_time_limit_until_it_is_done(self, bench: Bench) -> None:
-        # Three seconds until the warning: at most 60 steps in each attempt.
-        run = bench.submit(steps=100, walltime="4s")
+        # Five seconds until the warning: fewer than a hundred steps in each attempt.
+        run = bench.submit(steps=130, walltime="6s")
         row = bench.wait(run)
         assert row.state == "succeeded"
         assert row.tasks[0].status.attempt >= 2

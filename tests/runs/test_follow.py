@@ -1,4 +1,4 @@
-"""What is seen of a run while it runs: `nsg_cluster.runs.follow`, `.logs`, `.foreground`, `.control`, `.clean`."""
+"""What is seen of a run while it runs: `nsg_cluster.runs.follow`, `nsg_cluster.runs.logs`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import pty
 import re
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from subprocess import Popen
 
@@ -38,7 +39,7 @@ PROGRESS = {
 
 
 def test_measures_are_told_with_their_units_and_left_out_where_unknown() -> None:
-    told = "31.2 steps/s  123.5k rays/s  21.5 samples/ray  loss 0.01230  PSNR 24.50 dB  1h2m5s left  3.0 GiB"
+    told = "PSNR 24.50 dB  1h2m5s left  31.2 steps/s  loss 0.01230  123.5k rays/s  21.5 samples/ray  3.0 GiB"
     assert measures(PROGRESS) == told
     assert measures({"stage": "train", "loss": None, "psnr": 20}) == "PSNR 20.00 dB"
 
@@ -59,7 +60,7 @@ def test_lines_are_written_for_news_and_now_and_then_for_progress(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = [0.0]
-    monkeypatch.setattr(following.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr("time.monotonic", lambda: clock[0])
     run, log = make_run(tmp_path, "succeeded", "succeeded"), tmp_path / "log"
     running(run)
     with log.open("w") as stream:
@@ -106,7 +107,7 @@ def test_a_terminal_shows_bars_with_every_measure(bench: Bench) -> None:
     os.close(leader)
     assert process.wait(timeout=60) == 0
     text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.decode())
-    assert re.search(r"tiny\S* +━+.* train \d+/40 +20.0 steps/s +PSNR 20.00 dB", text)
+    assert re.search(r"tiny\S* +━+.* train \d+/40 +PSNR 20.00 dB +20.0 steps/s", text)
     assert re.search(r"tiny +━*.* 1/2 tasks +1 (queued|running) +1 succeeded", text)
     assert "report " in text and "folder " in text
 
@@ -115,7 +116,9 @@ def test_logs_are_followed_as_they_grow_and_read_to_their_end(tmp_path: Path) ->
     first, second = tmp_path / "first", tmp_path / "second"
     first.write_bytes(b"one\n")
     heard: list[bytes] = []
-    steps = iter([lambda: second.write_bytes(b"two\n"), lambda: first.write_bytes(b"one\nthree\xff\n")])
+    steps: Iterator[Callable[[], object]] = iter(
+        [lambda: second.write_bytes(b"two\n"), lambda: first.write_bytes(b"one\nthree\xff\n")]
+    )
 
     def is_over() -> bool:
         step = next(steps, None)

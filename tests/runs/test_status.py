@@ -1,4 +1,4 @@
-"""Rows of runs and their table: `nsg_cluster.runs.status`, `.table`."""
+"""Rows of runs and their table: `nsg_cluster.runs.status`, `nsg_cluster.runs.table`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Making a run: its folder, its record, its script: `nsg_cluster.runs.submit`, `.record`, `.script`."""
+"""Making a run: its folder, its record, its script: `nsg_cluster.runs.submit` and others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The callable of a job, the lock of a folder, and the heartbeat: `nsg_cluster.tasks.base`, `.lock`, `.heartbeat`."""
+"""`nsg_cluster.tasks.base`, `nsg_cluster.tasks.lock` and `nsg_cluster.tasks.heartbeat`: what a job runs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import cloudpickle
 import pytest
 from submitit.helpers import DelayedSubmission
 
@@ -29,9 +28,7 @@ ENVIRONMENT = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
 
 def test_the_pickle_is_small_and_loads_without_torch(tmp_path: Path) -> None:
     file = tmp_path / "task.pkl"
-    file.write_bytes(
-        cloudpickle.dumps(DelayedSubmission(Task("/storage/runs/lego/20261121T071012-k3x9a2/tasks/0/spec.yaml")))
-    )
+    DelayedSubmission(Task("/storage/runs/lego/20261121T071012-k3x9a2/tasks/0/spec.yaml")).dump(file)
     assert file.stat().st_size < 1000
     code = f"""
 import pickle, sys

@@ -1,4 +1,7 @@
-"""The stages of a task as a program of its own: `nsg_cluster.tasks.stages`, `.foreground` and `.watch`."""
+"""The stages of a task as a program of its own.
+
+Drives `nsg_cluster.tasks.stages`, `nsg_cluster.tasks.foreground` and `nsg_cluster.tasks.watch`.
+"""
 
 from __future__ import annotations
 
