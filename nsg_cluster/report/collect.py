@@ -235,7 +235,7 @@ def _row(task: TaskFiles, differences: Mapping[str, Any]) -> Row:
         lpips=number(mean.get("lpips")),
         step=max((int(step) for step in done if step is not None), default=None),
         steps=None if steps is None else int(steps),
-        train_s=train_s,
+        train_s=number(last.get("wall_s")) if train_s is None else train_s,
         train_cpu_s=number(last.get("cpu_s")) if train_cpu_s is None else train_cpu_s,
         machine=_machine(task.environment) or text_of(task.status, "host"),
         folder=task.paths.root,

@@ -70,7 +70,7 @@ def _page(tasks: Sequence[TaskFiles], rows: Sequence[Row]) -> Html:
     in_detail = list(zip(tasks, rows, strict=True))[:MAX_TASKS]
     budgets = [Budget(MEDIA_BYTES // len(in_detail)) for _ in in_detail]
     parts = [
-        _task(task, row, budget, anchor=f"task{index}", is_alone=len(tasks) == 1)
+        _task(task, row, budget, anchor=f"task{index}", is_alone=len(tasks) == 1, is_open=index == (_best(rows) or 0))
         for index, ((task, row), budget) in enumerate(zip(in_detail, budgets, strict=True))
     ]
     across = _across(tasks, rows) if len(tasks) > 1 else None
@@ -94,8 +94,8 @@ def _header(title: str, tasks: Sequence[TaskFiles], rows: Sequence[Row]) -> Html
 
 def _summary(rows: Sequence[Row]) -> str:
     """Return the report in one line."""
-    measured = [row for row in rows if row.psnr is not None]
-    best = max(measured, key=lambda row: row.psnr or 0.0, default=None)
+    place = _best(rows)
+    best = None if place is None else rows[place]
     alone = len(rows) == 1
     parts = []
     if not alone:
@@ -108,32 +108,50 @@ def _summary(rows: Sequence[Row]) -> str:
     train_s = sum(row.train_s or 0.0 for row in rows)
     if train_s:
         parts.append(f"{format_duration(train_s)} of training")
-    parts += dict.fromkeys(row.machine for row in rows if row.machine)
+    machines = list(dict.fromkeys(row.machine for row in rows if row.machine))
+    parts += machines if len(machines) <= 3 else [f"{len(machines)} machines"]
     return " · ".join(parts)
 
 
 def _across(tasks: Sequence[TaskFiles], rows: Sequence[Row]) -> Html:
     """Return the table of all tasks, and their curves in one diagram."""
-    best = max((row.psnr for row in rows if row.psnr is not None), default=None)
-    numeric = {"task", "PSNR", "SSIM", "LPIPS", "steps", "training", "CPU time"}
-    columns = tables.headings(rows)
-    head = element("tr", *(element("th", column, class_="num" if column in numeric else None) for column in columns))
-    lines = [head]
-    for index, row in enumerate(rows):
-        row_cells = []
-        for column, cell in zip(columns, tables.cells(row, rows), strict=True):
-            content: str = details.brief(cell)
-            if column == "state":
-                content = sections.badge(cell)
-            elif column == "name":
-                link = element("a", cell, href=f"#task{index}") if index < MAX_TASKS else cell
-                content = joined(sections.swatch(index) if index < NUM_COLORS else None, link)
-            elif column == "PSNR" and best is not None and row.psnr == best:
-                content = element("b", cell)
-            row_cells.append(element("td", content, class_="num" if column in numeric else None))
-        lines.append(element("tr", *row_cells))
-    table = element("div", element("table", *lines), class_="scroll")
+    titles, lines = tables.headings(rows), [tables.cells(row, rows) for row in rows]
+    # What is the same everywhere stands in the header of the page.
+    columns = [
+        place
+        for place, title in enumerate(titles)
+        if title not in {"run", "machine"} or len({line[place] for line in lines}) > 1
+    ]
+    head = element("tr", *(element("th", titles[place], class_=_alignment(titles[place])) for place in columns))
+    best = _best(rows)
+    body = [
+        element("tr", *(_cell(titles[place], line[place], index, is_best=index == best) for place in columns))
+        for index, line in enumerate(lines)
+    ]
+    table = element("div", element("table", head, *body), class_="scroll across")
     return element("section", element("h2", "All tasks"), table, _together(tasks))
+
+
+def _best(rows: Sequence[Row]) -> int | None:
+    """Return the index of the row with the highest PSNR."""
+    measured = [index for index, row in enumerate(rows) if row.psnr is not None]
+    return max(measured, key=lambda index: rows[index].psnr or 0.0, default=None)
+
+
+def _alignment(title: str) -> str | None:
+    return "num" if title in {"task", "PSNR", "SSIM", "LPIPS", "steps", "training", "CPU time"} else None
+
+
+def _cell(title: str, text: str, index: int, *, is_best: bool) -> Html:
+    content: str = details.brief(text)
+    if title == "state":
+        content = sections.badge(text)
+    elif title == "name":
+        link = element("a", text, href=f"#task{index}") if index < MAX_TASKS else text
+        content = joined(sections.swatch(index) if index < NUM_COLORS else None, link)
+    elif title == "PSNR" and is_best:
+        content = element("b", text)
+    return element("td", content, class_=_alignment(title))
 
 
 def _together(tasks: Sequence[TaskFiles]) -> Html | None:
@@ -155,7 +173,7 @@ def _together(tasks: Sequence[TaskFiles]) -> Html | None:
     return joined(sections.axis_switch("all", groups), more)
 
 
-def _task(task: TaskFiles, row: Row, budget: Budget, *, anchor: str, is_alone: bool) -> Html:
+def _task(task: TaskFiles, row: Row, budget: Budget, *, anchor: str, is_alone: bool, is_open: bool) -> Html:
     side = LARGE_SIDE if is_alone else SMALL_SIDE
     views_anchor = f"{anchor}-views"
     nothing = element("p", "Nothing yet." if row.state in {"queued", "running"} else "Nothing.", class_="muted")
@@ -179,7 +197,7 @@ def _task(task: TaskFiles, row: Row, budget: Budget, *, anchor: str, is_alone: b
         return element("article", top, *blocks, id=anchor)
     psnr = "" if row.psnr is None else f"{row.psnr:.2f} dB"
     summary = element("summary", element("b", row.name), sections.badge(row.state), element("span", psnr, class_="num"))
-    return element("article", element("details", summary, top, *blocks, open=anchor == "task0"), id=anchor)
+    return element("article", element("details", summary, top, *blocks, open=is_open), id=anchor)
 
 
 def _footer(budgets: Sequence[Budget], num_tasks: int) -> Html:

@@ -60,9 +60,9 @@ def test_a_running_task_shows_how_far_it_is_and_that_it_has_fallen_silent(build_
     task.metrics.unlink()
     task.status.write_text(json.dumps({"state": "running", "heartbeat": time.time() - 3600, "host": "n"}))
     task.progress.write_text(json.dumps({"stage": "train", "step": 1234, "steps": 2000}))
-    task.events.write_text('{"step": 1200, "cpu_s": 10.5, "loss": 1}\n{"step": 12')
+    task.events.write_text('{"step": 1200, "cpu_s": 10.5, "wall_s": 7.5, "loss": 1}\n{"step": 12')
     (row,) = collect([run.root])
-    assert (row.state, row.step, row.psnr, row.train_s, row.train_cpu_s) == ("running", 1234, None, None, 10.5)
+    assert (row.state, row.step, row.psnr, row.train_s, row.train_cpu_s) == ("running", 1234, None, 7.5, 10.5)
     assert any("silent for 1h" in note for note in row.notes)
     assert "not evaluated yet" in row.notes
 

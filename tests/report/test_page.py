@@ -109,6 +109,9 @@ def test_the_page_of_a_sweep_compares_its_tasks_and_marks_the_best(build_run: An
     assert "3 succeeded · best, task 2: PSNR 32.00 dB / SSIM 0.944 · 4m30s of training" in found.text
     assert len(found.all("article")) == 3
     assert "<th>seed</th>" in found.source
+    assert "<th>machine</th>" not in found.source
+    assert ["open" in details for details in found.all("details")].count(True) == 1
+    assert re.search(r'id="task2"><details open', found.source)
 
 
 def hostile_run(build_run: Any) -> Any:
