@@ -20,7 +20,9 @@ from nsg_cluster.executor.request import Request, TaskRequest
 from nsg_cluster.runs.control import resubmit
 from nsg_cluster.runs.find import all_runs
 from nsg_cluster.runs.status import read_run
-from nsg_cluster.tasks.status import read_status
+from nsg_cluster.runs.submit import create, make_plan
+from nsg_cluster.tasks.status import TaskStatus, read_status, write_status
+from nsg_cluster.tasks.watch import VISIBLE_GPUS
 from tests.contract.executor import SWEEP, ExecutorContract
 from tests.contract.runs import Bench, bench, until
 
@@ -94,6 +96,53 @@ def test_two_supervisors_of_one_run_are_refused_with_a_sentence(bench: Bench) ->
     second = subprocess.run(["bash", run.script], capture_output=True, check=False, text=True, timeout=60)
     assert second.returncode == 2
     assert "is in use by process" in second.stderr and "Traceback" not in second.stderr
+
+
+class EndedJob:
+    """A job of submitit that has ended."""
+
+    job_id = "1"
+
+    def done(self) -> bool:
+        return True
+
+    def stderr(self) -> str:
+        return "Traceback …\nModuleNotFoundError: No module named 'nsg_cluster'\n"
+
+
+def supervise(bench: Bench, monkeypatch: pytest.MonkeyPatch, *ends: TaskStatus | None) -> list[TaskStatus]:
+    """Supervise a run of one task whose jobs end so, one after another; return how each found the task."""
+    run, left, found = create(make_plan(bench.write())), list(ends), []
+
+    def submit(*_: object) -> EndedJob:
+        found.append(read_status(run.task(0)))
+        end = left.pop(0)
+        if end:
+            write_status(run.task(0), end)
+        return EndedJob()
+
+    monkeypatch.setattr(local, "_submit", submit)
+    monkeypatch.setattr(local, "POLL_S", 0.0)
+    monkeypatch.delenv(VISIBLE_GPUS, raising=False)
+    local.Supervisor(run, _request(None)).run(StopSignal())
+    assert not left
+    return [*found, read_status(run.task(0))]
+
+
+def test_a_task_is_submitted_again_when_submitit_has_used_up_its_attempts(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped = TaskStatus(state="queued", attempt=6, stopped_at=(0, 500))
+    states = supervise(bench, monkeypatch, stopped, TaskStatus(state="succeeded", attempt=7))
+    assert states[1] == stopped and states[2].state == "succeeded"
+
+
+def test_a_job_that_ends_before_its_task_begins_is_a_failure_with_its_last_words(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, status = supervise(bench, monkeypatch, None)
+    assert status.state == "failed" and status.ended
+    assert status.reason == ("its job ended before the task began: ModuleNotFoundError: No module named 'nsg_cluster'")
 
 
 def test_tasks_at_the_same_time_share_the_processors(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
