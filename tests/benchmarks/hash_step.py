@@ -38,9 +38,10 @@ class PlainHashGrid(nn.Module):
         super().__init__()
         growth = (FINEST / BASE) ** (1 / (LEVELS - 1))
         self.resolutions = [int(BASE * growth**level) for level in range(LEVELS)]
-        self.tables = nn.ModuleList(nn.Embedding(1 << LOG2_TABLE, FEATURES) for _ in range(LEVELS))
-        for table in self.tables:
+        tables = [nn.Embedding(1 << LOG2_TABLE, FEATURES) for _ in range(LEVELS)]
+        for table in tables:
             nn.init.uniform_(table.weight, -1e-4, 1e-4)
+        self.tables = nn.ModuleList(tables)
 
     def forward(self, points: Tensor) -> Tensor:
         outputs = []
@@ -146,7 +147,7 @@ def step_of(field: nn.Module, optimizer: torch.optim.Optimizer, points: Tensor, 
             color = field.color(features, field.encode_directions(directions))
         else:
             density, color = field(points, harmonics)
-        (density.square().mean() + color.square().mean()).backward()
+        torch.autograd.backward(density.square().mean() + color.square().mean())
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
 

@@ -12,7 +12,7 @@ import platform
 import resource
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
@@ -35,7 +35,7 @@ def _once(work: Work, device: str) -> float:
     return time.process_time() - before
 
 
-def compare(works: dict[str, Work], *, device: str = "cpu", repeats: int = 5) -> dict[str, float]:
+def compare(works: Mapping[str, Work], *, device: str = "cpu", repeats: int = 5) -> dict[str, float]:
     """Return the median seconds of each piece of work, measured in turn."""
     for work in works.values():
         work()

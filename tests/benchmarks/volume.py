@@ -52,11 +52,11 @@ def run(device: str, peer: Path | None) -> list[dict[str, object]]:
         sigma, rgb = packed[0].detach().requires_grad_(), packed[1].detach().requires_grad_()
         weights, color, _, depth = composite(sigma, rgb, packed[2], packed[3], packed[4])
         spread = distortion(weights, packed[2], packed[3], packed[4])
-        (color.square().sum() + depth.square().sum() + spread.sum()).backward()
+        torch.autograd.backward(color.square().sum() + depth.square().sum() + spread.sum())
 
     def reference() -> None:
         sigma, rgb = padded[0].detach().requires_grad_(), padded[1].detach().requires_grad_()
-        plain(sigma, rgb, padded[2], padded[3]).backward()
+        torch.autograd.backward(plain(sigma, rgb, padded[2], padded[3]))
 
     works = {"ours": ours, "plain": reference} if device == "cpu" else {"ours": ours}
     taken = compare(works, device=device, repeats=9)
