@@ -21,6 +21,11 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 BUDGETS_S = {"toybox": (75, 600), "lego": (600,)}
 
 
+def data_root() -> Path:
+    """Return the folder of real data, which may not exist."""
+    return Path(os.environ.get("NSG_DATA", CHECKOUT.parent / "shared" / "data")).resolve()
+
+
 def overrides(scene: str, budget_s: int, data: Path) -> list[str]:
     """Return what a budget changes in the configuration: how many steps fit is measured, so the file tells."""
     common = ["train.preview_every=null", "render.frames=1"]
@@ -32,7 +37,6 @@ def overrides(scene: str, budget_s: int, data: Path) -> list[str]:
 def train_for(scene: str, budget_s: int, device: str, data: Path) -> dict[str, object]:
     """Train and evaluate one scene with the configuration made for a budget, and return its curve."""
     from nsg_cluster.training.evaluate import evaluate
-
     from nsg_cluster.training.loop import train
 
     name = f"{scene}_{budget_s}s.yaml"
@@ -58,7 +62,7 @@ def train_for(scene: str, budget_s: int, device: str, data: Path) -> dict[str, o
 def run(device: str, peer: Path | None) -> list[dict[str, object]]:
     """Measure every scene whose images are there."""
     del peer
-    data = Path(os.environ.get("NSG_DATA", CHECKOUT.parent / "shared" / "data")).resolve()
+    data = data_root()
     scenes = ["toybox"] + (["lego"] if (data / "nerf_synthetic" / "lego").is_dir() else [])
     torch.manual_seed(0)
     return [train_for(scene, budget, device, data) for scene in scenes for budget in BUDGETS_S[scene]]
