@@ -14,6 +14,7 @@ This is the host side of a job. The stage process does the computing; its exit s
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
 import time
@@ -171,4 +172,6 @@ def _last_words(log: Path, told_before: int) -> str:
         file.seek(max(told_before, size - 8192))
         lines = [line.strip() for line in file.read().decode(errors="replace").splitlines()]
     said = [line for line in lines if line]
-    return said[-1].removeprefix("error: ") if said else "it left no message"
+    if said:
+        return said[-1].removeprefix("error: ")
+    return "it left no message" + ("" if shutil.disk_usage(log).free else ", for the disk is full")

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -16,7 +17,7 @@ from nsg_cluster.core.files import read_json, write_json
 from nsg_cluster.core.paths import TaskPaths
 from nsg_cluster.core.process import process_start_time
 from nsg_cluster.tasks.status import TaskStatus, current_status, read_status, write_status
-from nsg_cluster.tasks.watch import position, watch
+from nsg_cluster.tasks.watch import _last_words, position, watch
 from tests.contract.runs import FAKE, Bench, bench, until
 
 __all__ = ["bench"]
@@ -145,3 +146,14 @@ def test_a_killed_watcher_leaves_no_process_behind(paths: TaskPaths) -> None:
     until(lambda: process_start_time(stage) is None)
     assert current_status(paths).state == "lost"
     assert read_json(paths.progress)["step"] >= 1
+
+
+def test_a_failure_without_a_word_on_a_full_disk_is_put_down_to_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = tmp_path / "log.err"
+    log.write_text("an attempt before\n")
+    assert _last_words(log, 0) == "an attempt before"
+    assert _last_words(log, log.stat().st_size) == "it left no message"
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=0))
+    assert _last_words(log, log.stat().st_size) == "it left no message, for the disk is full"
