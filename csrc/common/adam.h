@@ -15,10 +15,8 @@ struct AdamRates {
 struct AdamStep {
     int64_t count;
     AdamRates rates;
-    bool skip_zeros;
-    float* parameter;
-    const float* gradient;
-    float *first_moment, *second_moment;
+    bool skip_zeros, clear_gradient;
+    float *parameter, *gradient, *first_moment, *second_moment;
 };
 
 inline AdamRates adam_rates(

@@ -3,9 +3,14 @@
 
 #include "adam.h"
 #include "bits.h"
+#include "boxes.h"
 #include "encode.h"
+#include "frequency.h"
+#include "histogram.h"
+#include "lens.h"
 #include "march.h"
 #include "mlp.h"
+#include "occupancy.h"
 #include "volume.h"
 
 #define NSG_OPS(X)                \
@@ -14,17 +19,27 @@
     X(MortonDecode)               \
     X(PackBits)                   \
     X(UnpackBits)                 \
+    X(IntersectBoxes)             \
     X(HashEncodeForward)          \
     X(HashEncodeBackward)         \
     X(SphericalHarmonicsForward)  \
     X(SphericalHarmonicsBackward) \
     X(TruncExpForward)            \
     X(TruncExpBackward)           \
-    X(MlpForward)                 \
-    X(MlpBackward)                \
+    X(FrequencyEncodeForward)     \
+    X(FrequencyEncodeBackward)    \
+    X(SampleHistogram)            \
+    X(DilateHistogram)            \
+    X(InterlevelBoundForward)     \
+    X(InterlevelBoundBackward)    \
+    X(CameraDirections)           \
     X(IntersectBox)               \
     X(MarchCount)                 \
     X(MarchWrite)                 \
+    X(MlpForward)                 \
+    X(MlpBackward)                \
+    X(UpdateOccupancy)            \
+    X(IsInvisible)                \
     X(CompositeForward)           \
     X(CompositeBackward)          \
     X(DistortionForward)          \

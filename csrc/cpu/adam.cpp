@@ -23,13 +23,13 @@ void run(const AdamStep& a) {
 #pragma omp parallel for num_threads(num_threads())
     for (int64_t begin = 0; begin < a.count; begin += kBlock) {
         const int64_t end = begin + kBlock < a.count ? begin + kBlock : a.count;
-        if (!a.skip_zeros) {
-            step<false>(a, begin, end);
-            continue;
-        }
-        bool any = false;
-        for (int64_t i = begin; i < end; ++i) any |= a.gradient[i] != 0.0f;
-        if (any) step<true>(a, begin, end);
+        bool is_moved = !a.skip_zeros;
+        for (int64_t i = begin; i < end; ++i) is_moved |= a.gradient[i] != 0.0f;
+        if (!is_moved) continue;
+        if (a.skip_zeros) step<true>(a, begin, end);
+        else step<false>(a, begin, end);
+        if (!a.clear_gradient) continue;
+        for (int64_t i = begin; i < end; ++i) a.gradient[i] = 0.0f;
     }
 }
 

@@ -13,6 +13,7 @@ __global__ void __launch_bounds__(kBlock) adam_kernel(const __grid_constant__ Ad
         a.parameter[i] = parameter;
         a.first_moment[i] = first;
         a.second_moment[i] = second;
+        if (a.clear_gradient) a.gradient[i] = 0.0f;
     }
 }
 

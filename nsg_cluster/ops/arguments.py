@@ -55,17 +55,43 @@ class Arguments:
             raise TypeError(f"{self._op}: {name} is {_word(dtype)}, expected {_word(first)} as {other} is")
 
     def _check_shape(self, name: str, value: Tensor, shape: tuple[int | str, ...]) -> None:
-        found = tuple(value.shape)
+        found, known = tuple(value.shape), dict(self._sizes)
         fits = len(found) == len(shape) and all(
             actual == (self._sizes.setdefault(size, actual) if isinstance(size, str) else size)
             for actual, size in zip(found, shape, strict=True)
         )
         if not fits:
             wanted = ", ".join(
-                f"{size}={self._sizes[size]}" if isinstance(size, str) and size in self._sizes else str(size)
-                for size in shape
+                f"{size}={known[size]}" if isinstance(size, str) and size in known else str(size) for size in shape
             )
             raise ValueError(f"{self._op}: {name} has shape {found}, expected ({wanted})")
+
+    def check_indices(self, name: str, indices: Tensor, *, lowest: int, end: int) -> None:
+        """Refuse indices on the CPU that lie outside of a table; on a GPU the look would make the caller wait for it.
+
+        Raises:
+            ValueError: An index is below ``lowest``, or ``end`` or more.
+        """
+        if indices.device.type != "cpu" or indices.numel() == 0:
+            return
+        found = [int(value) for value in indices.aminmax()]
+        if found[0] < lowest or found[1] >= end:
+            raise ValueError(
+                f"{self._op}: {name} holds indices from {found[0]} to {found[1]}, expected {lowest} to {end - 1}"
+            )
+
+    def check_offsets(self, name: str, offsets: Tensor, total: int) -> None:
+        """Refuse offsets that do not cut ``total`` samples into rays; of those on a GPU only the number is looked at.
+
+        Raises:
+            ValueError: There are none, or (on the CPU) they do not begin with 0, decrease, or end with another number.
+        """
+        self.require(f"the number of {name}", len(offsets), allowed="1 or more", fits=len(offsets) > 0)
+        if offsets.device.type != "cpu":
+            return
+        fits = offsets[0] == 0 and offsets[-1] == total and bool((offsets.diff() >= 0).all())
+        if not fits:
+            raise ValueError(f"{self._op}: {name} must begin with 0, never decrease and end with {total}, the samples")
 
     def require(self, name: str, value: object, *, allowed: str, fits: bool) -> None:
         """Refuse a plain value that does not fit, telling what is allowed.

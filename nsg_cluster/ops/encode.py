@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from nsg_cluster.ops import library
+from nsg_cluster.ops import buffers, library
 from nsg_cluster.ops.arguments import Arguments
 from nsg_cluster.ops.reference import encode as reference
 from nsg_cluster.ops.reference.encode import HashGridLayout
@@ -60,7 +60,7 @@ class _HashEncode(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         points, table = ctx.saved_tensors
-        grad_table = torch.zeros_like(table)
+        grad_table = buffers.take_zeros(table)
         grad_points = torch.empty_like(points) if ctx.needs_input_grad[0] else None
         grad_encoded = grad.t().contiguous()
         ctx.kernels.hash_encode_backward(_grid(ctx.layout), points, table, grad_encoded, grad_table, grad_points)

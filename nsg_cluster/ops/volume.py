@@ -52,6 +52,7 @@ def composite(
     arguments.check("starts", starts, ("samples",))
     arguments.check("ends", ends, ("samples",))
     arguments.check("offsets", offsets, ("rays_plus_one",), INDICES)
+    arguments.check_offsets("offsets", offsets, len(starts))
     arguments.require(
         "transmittance_threshold",
         transmittance_threshold,
@@ -64,7 +65,7 @@ def composite(
             densities, colors, starts, ends, offsets, transmittance_threshold=transmittance_threshold
         )
     result: tuple[Tensor, Tensor, Tensor, Tensor] = _Composite.apply(  # type: ignore[no-untyped-call]
-        densities, colors, starts, ends, offsets, transmittance_threshold, kernels
+        densities, colors, starts, ends, offsets, float(transmittance_threshold), kernels
     )
     return result
 
@@ -110,6 +111,7 @@ def distortion(
     arguments.check("starts", starts, ("samples",))
     arguments.check("ends", ends, ("samples",))
     arguments.check("offsets", offsets, ("rays_plus_one",), INDICES)
+    arguments.check_offsets("offsets", offsets, len(starts))
     kernels = library.kernels(weights)
     if kernels is None:
         return reference.distortion(weights, starts, ends, offsets)

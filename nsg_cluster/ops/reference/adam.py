@@ -21,6 +21,7 @@ def adam_step(
     eps: float,
     weight_decay: float,
     skip_zeros: bool,
+    clear_gradient: bool,
 ) -> None:
     """Change the parameter and its moments in place (Kingma and Ba, algorithm 1; https://arxiv.org/abs/1412.6980).
 
@@ -36,3 +37,5 @@ def adam_step(
     parameter.copy_(torch.where(is_moved, parameter - rate * first / scale, parameter))
     first_moment.copy_(torch.where(is_moved, first, first_moment))
     second_moment.copy_(torch.where(is_moved, second, second_moment))
+    if clear_gradient:
+        gradient.zero_()

@@ -1,0 +1,1 @@
+"""Tests of the ops: definitions against known answers, backends against definitions."""
