@@ -30,10 +30,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Signals are listened to before anything slow is imported: by default a warning would end this process.
     with StopSignal() as stop:
         try:
-            if not arguments.watched:
-                return run_here(read_spec(paths), paths, stages=arguments.stage or STAGES, stop=stop)
-            threading.Thread(target=_end_with_the_watcher, name="watcher", daemon=True).start()
-            return run_stages(read_spec(paths), paths, stages=arguments.stage or STAGES, stop=stop)
+            experiment = read_spec(paths)
+            if not arguments.watched and not arguments.stage:
+                return run_here(experiment, paths, stop=stop)
+            if arguments.watched:
+                threading.Thread(target=_end_with_the_watcher, name="watcher", daemon=True).start()
+            # A part of the stages says nothing about the state of the task.
+            return run_stages(experiment, paths, stages=arguments.stage or STAGES, stop=stop)
         except NsgError as error:
             print(f"error: {error}", file=sys.stderr)  # noqa: T201 - the last line is what people are shown
             return error.exit_status

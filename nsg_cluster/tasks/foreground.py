@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from nsg_cluster.core.errors import NsgError
@@ -11,7 +10,7 @@ from nsg_cluster.core.signals import StopSignal
 from nsg_cluster.tasks.cancel import revoke
 from nsg_cluster.tasks.heartbeat import Heartbeat
 from nsg_cluster.tasks.stages import run_stages
-from nsg_cluster.tasks.watch import CANCELLED, CONTINUE, STAGES
+from nsg_cluster.tasks.watch import CANCELLED, CONTINUE
 
 if TYPE_CHECKING:
     from nsg_cluster.config.schema import Experiment
@@ -19,8 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["run_here"]
 
 
-def run_here(experiment: Experiment, paths: TaskPaths, *, stages: Sequence[str] = STAGES, stop: StopSignal) -> int:
-    """Run the stages of a task and return the exit status (see `nsg_cluster.tasks.watch`).
+def run_here(experiment: Experiment, paths: TaskPaths, *, stop: StopSignal) -> int:
+    """Run all stages of a task and return the exit status (see `nsg_cluster.tasks.watch`).
 
     Raises:
         NsgError: A stage failed, or the task runs already.
@@ -28,7 +27,7 @@ def run_here(experiment: Experiment, paths: TaskPaths, *, stages: Sequence[str] 
     with Heartbeat(paths, stop) as heartbeat:
         revoke(paths)
         try:
-            status = run_stages(experiment, paths, stages=stages, stop=stop)
+            status = run_stages(experiment, paths, stop=stop)
         except NsgError as error:
             heartbeat.end("failed", exit_status=error.exit_status, reason=str(error))
             raise

@@ -92,6 +92,12 @@ def test_what_is_up_to_date_is_not_repeated_until_its_settings_change(paths: Tas
     assert "evaluated" in stages(paths).communicate(timeout=60)[0]
 
 
+def test_one_stage_alone_does_not_change_what_is_known_of_the_task(paths: TaskPaths) -> None:
+    out, err = stages(paths, "--stage", "evaluate").communicate(timeout=60)
+    assert "evaluated" in out and "training" not in out, err
+    assert not paths.status.exists()
+
+
 @pytest.mark.parametrize("spec", [None, "", "name: [", "name: tiny\ntrain: {stepz: 3}\n"])
 def test_a_folder_without_a_usable_spec_is_a_mistake_of_the_user(paths: TaskPaths, spec: str | None) -> None:
     paths.spec.unlink() if spec is None else paths.spec.write_text(spec)
