@@ -1,0 +1,67 @@
+"""What an attempt ran with: versions, machine, device, kernels, sources."""
+
+from __future__ import annotations
+
+import os
+import platform
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nsg_cluster import __version__
+from nsg_cluster.core.errors import RunError
+from nsg_cluster.core.files import read_json, write_json
+from nsg_cluster.core.paths import RunPaths, TaskPaths
+
+if TYPE_CHECKING:
+    from nsg_cluster.config.schema import Experiment
+
+__all__ = ["write_environment"]
+
+
+def write_environment(experiment: Experiment, paths: TaskPaths) -> None:
+    """Replace a task's ``environment.json``.
+
+    Raises:
+        MachineError: The device that the experiment asks for is missing.
+        RunError: The file cannot be written.
+    """
+    # Only the process that computes has torch.
+    import torch
+
+    from nsg_cluster.ops.library import describe
+    from nsg_cluster.training.device import prepare_device
+
+    device = prepare_device(experiment.train)
+    found: dict[str, Any] = {
+        "version": __version__,
+        **_sources(paths),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "kernels": describe(),
+        "device": device.type,
+        "cpu_model": _cpu_model(),
+        "threads": torch.get_num_threads(),
+        "hostname": os.uname().nodename,
+        "system": platform.platform(),
+    }
+    if device.type == "cuda":
+        found |= {"gpu": torch.cuda.get_device_name(device), "cuda": torch.version.cuda}
+    write_json(paths.environment, found)
+
+
+def _sources(paths: TaskPaths) -> dict[str, Any]:
+    """Return what the run was submitted with: a container has neither git nor the checkout."""
+    try:
+        record = read_json(RunPaths(paths.root.parents[1]).record)
+        return {key: record[key] for key in ("git_commit", "git_dirty")}
+    except (RunError, IndexError, KeyError, TypeError):
+        return {}
+
+
+def _cpu_model() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
