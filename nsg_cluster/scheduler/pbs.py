@@ -16,7 +16,10 @@ from nsg_cluster.core.process import Completed
 from nsg_cluster.scheduler.dialect import check_cancellation, checked_path, hours, refused, unreadable
 from nsg_cluster.scheduler.types import JobId, JobState, JobStatus, Resources, Source, Submission
 
-__all__ = ["Pbs"]
+__all__ = ["CONTINUES", "Pbs"]
+
+# Set in a job that goes on with an earlier one: which it stands for.
+CONTINUES = "NSG_CONTINUES"
 
 ID = re.compile(r"(\d+)(?:\[(\d*)\])?(?:\.(\S+))?", re.ASCII)
 HINTS = (
@@ -74,6 +77,10 @@ class Pbs:
     identity: ClassVar[tuple[str, ...]] = (
         "NSG_JOB_ID=${PBS_JOBID%%[.[]*} NSG_TASK=${PBS_ARRAY_INDEX:-0}",
         '[ -z "${PBS_ARRAY_INDEX:-}" ] || NSG_JOB_ID=${NSG_JOB_ID}_$NSG_TASK',
+        f'if [ -n "${{{CONTINUES}:-}}" ]; then',
+        f"  NSG_JOB_ID=${CONTINUES} NSG_TASK=0",
+        '  [ "${NSG_JOB_ID%_*}" = "$NSG_JOB_ID" ] || NSG_TASK=${NSG_JOB_ID#*_}',
+        "fi",
     )
 
     def directives(self, submission: Submission) -> tuple[str, ...]:

@@ -2,8 +2,8 @@
 
 A script owns its output: its first lines find out which job and element it is and redirect both streams, so that what
 follows is read live in the run's folder and not in the scheduler's file after the end. From its first line an unset
-variable is an error. All text is quoted here and only here; what is to be replaced in the job is written ``$NAME``, or
-``$$`` for a dollar sign.
+variable is an error. All text is quoted here and only here; what is to be replaced in the job is written ``$NAME`` or
+``${NAME}``, a dollar sign ``$$``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ["JOB_ID", "TASK", "Program", "batch_script", "expanded", "plain"]
 
 JOB_ID, TASK = "NSG_JOB_ID", "NSG_TASK"
 SCRATCH = "NSG_SCRATCH"
-REFERENCE = re.compile(r"\$(\$|[A-Za-z_][A-Za-z0-9_]*)?")
+REFERENCE = re.compile(r"\$(?:(\$)|([A-Za-z_][A-Za-z0-9_]*)|\{([A-Za-z_][A-Za-z0-9_]*)\})?")
 # Set by every shell or login.
 USUAL = {"HOME", "HOSTNAME", "LANG", "LOGNAME", "PATH", "PWD", "SHELL", "TMPDIR", "USER"}
 
@@ -39,6 +39,8 @@ class Program:
     """File for standard output, expanded: ``/runs/x/tasks/$NSG_TASK/log.out``. It is appended to."""
     err: str
     """File for standard error, expanded."""
+    folders: tuple[str, ...] = ()
+    """Folders to make before anything is written, expanded."""
     title: str = ""
     """What it is, for people who read the script."""
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -64,12 +66,15 @@ def batch_script(dialect: Dialect, submission: Submission, program: Program) -> 
     options = dialect.directives(submission)
     if broken := [option for option in options if "\n" in option]:
         raise ConfigError(f"{broken[0]!r}: an option of {dialect.title} must be one line")
-    out, err = (expanded(path, dialect, known=(JOB_ID, TASK)) for path in (program.out, program.err))
+    out, err, *folders = (
+        expanded(path, dialect, known=(JOB_ID, TASK)) for path in (program.out, program.err, *program.folders)
+    )
     blocks = [
         ["#!/bin/bash", *(f"{dialect.prefix} {option}" for option in options)],
         [f"# {printable(program.title)}"] if program.title else [],
         ["set -u", *dialect.identity, f"export {JOB_ID} {TASK}"],
         [
+            *(f"mkdir -p {folder} || exit" for folder in folders),
             f"exec >> {out} 2>> {err} || exit",
             f"cd {plain(program.folder)} || exit",
         ],
@@ -127,7 +132,7 @@ def plain(text: str) -> str:
 
 
 def expanded(text: str, dialect: Dialect, *, known: Sequence[str] = ()) -> str:
-    """Return a text quoted as one word in which ``$NAME`` stands for a variable of the job, and ``$$`` for a dollar.
+    """Return a text quoted as one word; ``$NAME`` and ``${NAME}`` stand for variables of the job, ``$$`` for a dollar.
 
     A variable that is not set ends the job with a sentence, before anything runs.
 
@@ -136,13 +141,13 @@ def expanded(text: str, dialect: Dialect, *, known: Sequence[str] = ()) -> str:
     """
     parts, end = [], 0
     for match in REFERENCE.finditer(text):
-        literal = text[end : match.start()] + ("$" if match[1] == "$" else "")
-        parts += [plain(literal)] if literal else []
-        end = match.end()
-        if match[1] is None:
+        dollar, name = match[1] or "", match[2] or match[3]
+        if not dollar and not name:
             raise ConfigError(f"{printable(text)!r}: write $NAME for a variable of the job, or $$ for a dollar sign")
-        if match[1] != "$":
-            parts.append(_reference(match[1], dialect, known))
+        literal = text[end : match.start()] + dollar
+        parts += [plain(literal)] if literal else []
+        parts += [_reference(name, dialect, known)] if name else []
+        end = match.end()
     parts += [plain(text[end:])] if text[end:] or not parts else []
     return "".join(parts)
 

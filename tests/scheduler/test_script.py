@@ -91,6 +91,13 @@ def test_a_script_knows_its_job_and_writes_where_it_was_told(name: str, tmp_path
         assert (tmp_path / task / f"{job}.err").read_text() == "/usr\n"
 
 
+@pytest.mark.parametrize(("job", "task"), [("9", "0"), ("9_4", "4")])
+def test_a_job_of_pbs_stands_for_the_one_that_it_goes_on_with(job: str, task: str, tmp_path: Path) -> None:
+    variables = {"PBS_JOBID": "17.pbs1", "NSG_CONTINUES": job}
+    execute(tmp_path, "pbs", variables, command=("bash", "-c", "echo $NSG_JOB_ID $NSG_TASK"))
+    assert (tmp_path / "out").read_text() == f"{job} {task}\n"
+
+
 def test_a_variable_that_is_not_set_ends_the_job_before_anything_runs(tmp_path: Path) -> None:
     changes = {"scratch": "$SSG_LOCALDIR/x", "command": ("touch", str(tmp_path / "ran"))}
     done = execute(tmp_path, "gridengine", PLAIN["gridengine"] | {"SGE_LOCALDIR": "/local"}, **changes)
@@ -101,7 +108,7 @@ def test_a_variable_that_is_not_set_ends_the_job_before_anything_runs(tmp_path: 
 
 
 def test_variables_are_expanded_in_the_job_and_the_later_ones_see_the_earlier(tmp_path: Path) -> None:
-    environment = {"A": "$NSG_SCRATCH/a b", "B": "$A$$HOME"}
+    environment = {"A": "${NSG_SCRATCH}/a b", "B": "$A$$HOME"}
     command = ("bash", "-c", 'printf "%s\n" "$NSG_SCRATCH" "$A" "$B"')
     variables = PLAIN["pbs"] | {"PBS_LOCALDIR": "/local/x y"}
     execute(tmp_path, "pbs", variables, scratch="$PBS_LOCALDIR", environment=environment, command=command)
@@ -165,7 +172,7 @@ def test_folders_may_have_any_name(name: str, tmp_path: Path) -> None:
     assert (folder / "o").read_text() == f"{folder}\n"
 
 
-@pytest.mark.parametrize("text", ["$", "a$ b", "$(id)", "${A}", "$1", "a\0b"])
+@pytest.mark.parametrize("text", ["$", "a$ b", "$(id)", "${A", "${}", "${A:-x}", "$1", "a\0b"])
 def test_a_text_that_bash_would_read_otherwise_is_refused(text: str) -> None:
     program = replace(PROGRAM, environment={"A": text})
     with pytest.raises(ConfigError):

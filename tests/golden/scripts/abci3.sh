@@ -11,6 +11,10 @@
 set -u
 NSG_JOB_ID=${PBS_JOBID%%[.[]*} NSG_TASK=${PBS_ARRAY_INDEX:-0}
 [ -z "${PBS_ARRAY_INDEX:-}" ] || NSG_JOB_ID=${NSG_JOB_ID}_$NSG_TASK
+if [ -n "${NSG_CONTINUES:-}" ]; then
+  NSG_JOB_ID=$NSG_CONTINUES NSG_TASK=0
+  [ "${NSG_JOB_ID%_*}" = "$NSG_JOB_ID" ] || NSG_TASK=${NSG_JOB_ID#*_}
+fi
 export NSG_JOB_ID NSG_TASK
 
 exec >> /groups/gaa/runs/lego/tasks/"$NSG_TASK"/log.out 2>> /groups/gaa/runs/lego/tasks/"$NSG_TASK"/log.err || exit
