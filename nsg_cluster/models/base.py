@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from jaxtyping import Float
 from torch import Generator, Tensor
@@ -29,6 +29,7 @@ class Rendering:
     """Share of each interval in its ray's color."""
 
 
+@runtime_checkable
 class RadianceModel(Protocol):
     """A ``torch.nn.Module`` that renders rays; ``training`` tells training from evaluation."""
 
