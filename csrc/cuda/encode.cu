@@ -143,7 +143,8 @@ __global__ void __launch_bounds__(kBlock) encode_backward_table_kernel(const __g
     const HashLevel level = a.grid.level[blockIdx.y];
     float* grad_table = a.grad_table + static_cast<int64_t>(level.offset) * F;
     const float* grad_encoded = a.grad_encoded + static_cast<int64_t>(blockIdx.y) * F * a.points;
-    const int64_t end = (a.points + kWarp - 1) / kWarp * kWarp;  // warps stay whole; lanes beyond the points add nothing
+    // Warps stay whole: lanes beyond the points go along and add nothing.
+    const int64_t end = (a.points + kWarp - 1) / kWarp * kWarp;
     for (int64_t i = begin(); i < end; i += stride()) {
         const int64_t point = i < a.points ? i : a.points - 1;
         const Corners corners(level, a.positions + 3 * point);

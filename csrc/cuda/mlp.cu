@@ -9,7 +9,7 @@ namespace {
 constexpr int kPoints = 64;  // of a tile: two for each lane
 constexpr int kWarps = 4;
 constexpr int kThreads = kWarps * kWarp;
-constexpr int kRow = kPoints + 4;  // floats from a row of activations to the next, so that neighbors begin in other banks
+constexpr int kRow = kPoints + 4;  // floats from one row of activations to the next: neighbors begin in other banks
 
 struct Plan {
     int width[kMaxLayers + 1];
@@ -84,30 +84,37 @@ __device__ void load_rows(const float* from, int rows, int width, int64_t points
     }
 }
 
+// Four fused multiply-adds: to add up the products first would take a fifth instruction.
+__device__ void add_products(float& sum, float4 a, float4 b) {
+    sum += a.x * b.x;
+    sum += a.y * b.y;
+    sum += a.z * b.z;
+    sum += a.w * b.w;
+}
+
 // Rows of weights [rows, inputs] times x [inputs, points]: for each lane, points lane() and lane() + 32.
 template <int Rows>
 __device__ void multiply(const float* weights, int inputs, const float* x, float (&sum)[Rows][2]) {
     for (int i = 0; i < inputs; i += 4) {
-        float in[4][2];
+        const float* from = x + i * kRow + lane();
+        float4 in[2];
 #pragma unroll
-        for (int j = 0; j < 4; ++j) {
-            in[j][0] = x[(i + j) * kRow + lane()];
-            in[j][1] = x[(i + j) * kRow + lane() + kWarp];
+        for (int k = 0; k < 2; ++k, from += kWarp) {
+            in[k] = make_float4(from[0], from[kRow], from[2 * kRow], from[3 * kRow]);
         }
 #pragma unroll
         for (int r = 0; r < Rows; ++r) {
             const float4 w = *reinterpret_cast<const float4*>(weights + r * inputs + i);
-#pragma unroll
-            for (int k = 0; k < 2; ++k) {
-                sum[r][k] += w.x * in[0][k] + w.y * in[1][k] + w.z * in[2][k] + w.w * in[3][k];
-            }
+            add_products(sum[r][0], w, in[0]);
+            add_products(sum[r][1], w, in[1]);
         }
     }
 }
 
 // Columns of weights [outputs, stride] times g [outputs, points].
 template <int Rows>
-__device__ void multiply_transposed(const float* weights, int outputs, int stride, const float* g, float (&sum)[Rows][2]) {
+__device__ void multiply_transposed(
+    const float* weights, int outputs, int stride, const float* g, float (&sum)[Rows][2]) {
     constexpr int kVector = Rows < 4 ? Rows : 4;
 #pragma unroll 2
     for (int o = 0; o < outputs; ++o) {
@@ -129,9 +136,13 @@ __device__ void multiply_transposed(const float* weights, int outputs, int strid
     }
 }
 
+__device__ float4 load_or_zero(bool is_there, const float* from) {
+    return is_there ? *reinterpret_cast<const float4*>(from) : make_float4(0.0f, 0.0f, 0.0f, 0.0f);
+}
+
 // gradient [outputs, inputs] += g [outputs, points] x [inputs, points]^T. A thread adds up 16 Rows by 8 elements apart.
 template <int Rows>
-__device__ void add_products(const float* g, int outputs, const float* x, int inputs, float* gradient) {
+__device__ void add_outer_products(const float* g, int outputs, const float* x, int inputs, float* gradient) {
     constexpr int kColumns = 8;
     const int column = static_cast<int>(threadIdx.x) % 8, row = static_cast<int>(threadIdx.x) / 8;
     for (int first_row = row; first_row < outputs; first_row += 16 * Rows) {
@@ -142,17 +153,14 @@ __device__ void add_products(const float* g, int outputs, const float* x, int in
 #pragma unroll
                 for (int c = 0; c < kColumns; ++c) {
                     const int i = first_column + 8 * c;
-                    right[c] = i < inputs ? *reinterpret_cast<const float4*>(x + i * kRow + p) : make_float4(0, 0, 0, 0);
+                    right[c] = load_or_zero(i < inputs, x + i * kRow + p);
                 }
 #pragma unroll
                 for (int r = 0; r < Rows; ++r) {
                     const int o = first_row + 16 * r;
-                    const float4 left =
-                        o < outputs ? *reinterpret_cast<const float4*>(g + o * kRow + p) : make_float4(0, 0, 0, 0);
+                    const float4 left = load_or_zero(o < outputs, g + o * kRow + p);
 #pragma unroll
-                    for (int c = 0; c < kColumns; ++c) {
-                        sum[r][c] += left.x * right[c].x + left.y * right[c].y + left.z * right[c].z + left.w * right[c].w;
-                    }
+                    for (int c = 0; c < kColumns; ++c) add_products(sum[r][c], left, right[c]);
                 }
             }
 #pragma unroll
@@ -233,11 +241,11 @@ __global__ void __launch_bounds__(kThreads) mlp_backward_kernel(const __grid_con
             __syncthreads();
             float* sums = gradient + plan.first[l];
             if (outputs <= 16) {
-                add_products<1>(g, outputs, x, width, sums);
+                add_outer_products<1>(g, outputs, x, width, sums);
             } else if (outputs == 32) {
-                add_products<2>(g, outputs, x, width, sums);
+                add_outer_products<2>(g, outputs, x, width, sums);
             } else {
-                add_products<4>(g, outputs, x, width, sums);
+                add_outer_products<4>(g, outputs, x, width, sums);
             }
             if (l > 0 || a.grad_input != nullptr) {
                 with_rows<MaxRows>(width, [&](auto count) {
