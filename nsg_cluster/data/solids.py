@@ -20,8 +20,8 @@ Scalars = Float[np.ndarray, " points"]
 Paint = Callable[[np.ndarray], np.ndarray]
 """Linear color of each surface point, given in the frame of its solid."""
 
-TORUS_STEPS = 256
-TORUS_CLOSE = 1e-7
+TORUS_STEPS = 128
+TORUS_CLOSE = 1e-5
 NEWTON_STEPS = 3
 
 
@@ -33,6 +33,18 @@ def _unit(v: Points) -> Points:
 def _dot(a: Points, b: Points) -> Scalars:
     product: np.ndarray = np.einsum("ij,ij->i", a, b)
     return product
+
+
+def _slabs(o: Points, d: Points, half: Float[np.ndarray, " 3"]) -> tuple[Scalars, Scalars]:
+    """Return where rays enter and leave a box around the origin; they enter behind where they leave if they miss it."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        low, high = (-half - o) / d, (half - o) / d
+    near, far = np.fmin(low, high), np.fmax(low, high)
+    # A ray in the plane of a face gives 0/0; fmax and fmin pass over the NaN.
+    return (
+        np.fmax(np.fmax(near[:, 0], near[:, 1]), near[:, 2]),
+        np.fmin(np.fmin(far[:, 0], far[:, 1]), far[:, 2]),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,10 +86,11 @@ class Solid(ABC):
         return self.local_normal(p) @ self.rotation.T, self.paint(p)
 
     def _may_hit(self, origins: Points, directions: Points) -> Bool[np.ndarray, " points"]:
+        """Test the sphere that holds the solid."""
         to_center = np.asarray(self.center) - origins
         along = _dot(to_center, directions)
-        off_axis = _dot(to_center, to_center) - along * along
-        near: np.ndarray = (along > -self.reach) & (off_axis < self.reach**2)
+        inside = _dot(to_center, to_center) < along * along + self.reach**2
+        near: np.ndarray = inside & (along > -self.reach)
         return near
 
 
@@ -118,11 +131,7 @@ class Box(Solid):
 
     def local_distance(self, o: Points, d: Points) -> Scalars:
         """Intersect three slabs."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            low, high = (-np.asarray(self.half) - o) / d, (np.asarray(self.half) - o) / d
-        # A ray within a slab and parallel to it gives 0/0 on its faces; fmax and fmin pass over the NaN.
-        enter = np.fmax.reduce(np.fmin(low, high), axis=1)
-        leave = np.fmin.reduce(np.fmax(low, high), axis=1)
+        enter, leave = _slabs(o, d, np.asarray(self.half))
         return np.where((enter < leave) & (enter > 0), enter, np.inf)
 
     def local_normal(self, p: Points) -> Points:
@@ -188,9 +197,9 @@ class Torus(Solid):
 
     def local_distance(self, o: Points, d: Points) -> Scalars:
         """Walk by the distance to the surface, which passes over no root of the quartic, then polish by Newton."""
-        t = np.maximum(np.linalg.norm(o, axis=1) - self.reach, 0.0)
-        end = -_dot(o, d) + self.reach
-        active = np.arange(len(o))
+        enter, end = _slabs(o, d, np.array([self.reach, self.reach, self.tube]))
+        t = np.maximum(enter, 0.0)
+        active = np.flatnonzero(t < end)
         found = np.zeros(len(o), dtype=bool)
         for _ in range(TORUS_STEPS):
             step = self._signed_distance(o[active] + t[active, None] * d[active])

@@ -6,6 +6,8 @@ synthetic scenes of NeRF are. Depth is the exact distance along the ray through 
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
@@ -28,8 +30,12 @@ TEST_ELEVATION_DEG = 30.0
 NEAR, FAR = 2.0, 6.0
 
 
+@functools.lru_cache(maxsize=1)
 def load_synthetic(config: SyntheticData) -> Scene:
-    """Trace the scene that the configuration describes; the same configuration always gives the same images."""
+    """Trace the scene that the configuration describes; the same configuration always gives the same images.
+
+    The scene made last is kept: training, evaluation and rendering of one task ask for it in turn.
+    """
     center = torch.zeros(3)
     turn_deg = float(np.random.default_rng(config.seed).uniform(0.0, 360.0))
     train = sphere_views(

@@ -23,7 +23,8 @@ SKY_LIGHT = 0.36
 GROUND_LIGHT = 0.20
 SHININESS = 40.0
 GAMMA = 2.2
-OFF_SURFACE = 1e-6
+# Shadow rays start this far off: more than what a solid takes for touching it.
+OFF_SURFACE = 1e-4
 
 
 def toybox() -> tuple[Solid, ...]:
@@ -66,14 +67,16 @@ def trace(
     solids: tuple[Solid, ...], origins: Float[np.ndarray, "rays 3"], directions: Float[np.ndarray, "rays 3"]
 ) -> tuple[Float[np.ndarray, " rays"], Float[np.ndarray, "rays 3"]]:
     """Return the distance to the first surface on each ray (infinite where none) and its color as stored in images."""
-    distances = np.stack([solid.distance(origins, directions) for solid in solids])
-    nearest, distance = distances.argmin(axis=0), distances.min(axis=0)
+    distance, nearest = np.full(len(origins), np.inf), np.full(len(origins), -1)
+    for index, solid in enumerate(solids):
+        reached = solid.distance(origins, directions)
+        nearest[reached < distance] = index
+        np.minimum(distance, reached, out=distance)
     color = np.zeros_like(origins)
     for index, solid in enumerate(solids):
-        seen = np.flatnonzero((nearest == index) & np.isfinite(distance))
-        if seen.size:
-            points = origins[seen] + distance[seen, None] * directions[seen]
-            color[seen] = _shade(solids, solid, points, directions[seen])
+        seen = np.flatnonzero(nearest == index)
+        points = origins[seen] + distance[seen, None] * directions[seen]
+        color[seen] = _shade(solids, solid, points, directions[seen])
     return distance, color
 
 
@@ -150,5 +153,5 @@ def _tiles(p: Float[np.ndarray, "points 3"]) -> Float[np.ndarray, "points 3"]:
 def _rainbow(p: Float[np.ndarray, "points 3"]) -> Float[np.ndarray, "points 3"]:
     """Every hue once around the ring, in pastel."""
     phase = np.arctan2(p[:, 1], p[:, 0])[:, None] + np.array([0.0, -2 * np.pi / 3, 2 * np.pi / 3])
-    linear: np.ndarray = (0.55 + 0.38 * np.cos(phase)) ** GAMMA
+    linear: np.ndarray = (0.60 + 0.34 * np.cos(phase)) ** GAMMA
     return linear

@@ -104,9 +104,11 @@ def pixel_rays(
     )
 
 
-def image_rays(cameras: Cameras, image: int) -> Rays:
-    """Return the rays of all pixels of one image, row by row."""
-    pixel = torch.arange(cameras.height * cameras.width, device=cameras.camera_to_world.device)
+def image_rays(cameras: Cameras, image: int, *, first: int = 0, count: int | None = None) -> Rays:
+    """Return the rays of the pixels of one image, row by row: all, or at most ``count`` from pixel ``first`` on."""
+    pixels = cameras.height * cameras.width
+    end = pixels if count is None else min(first + count, pixels)
+    pixel = torch.arange(first, end, device=cameras.camera_to_world.device)
     return pixel_rays(
         cameras,
         torch.full_like(pixel, image),

@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from nsg_cluster.config.schema import Experiment
 from nsg_cluster.core.errors import CheckpointError
@@ -27,6 +26,7 @@ from nsg_cluster.core.files import write_atomic
 from nsg_cluster.core.paths import TaskPaths
 from nsg_cluster.data.scene import Scene
 from nsg_cluster.models.build import build_model
+from nsg_cluster.models.instant_ngp import InstantNgp
 
 __all__ = ["Snapshot", "discard", "identity", "load_model", "load_newest", "save", "set_aside_newer"]
 
@@ -117,7 +117,7 @@ def load_newest(
     return None
 
 
-def load_model(experiment: Experiment, paths: TaskPaths, scene: Scene) -> tuple[nn.Module, Snapshot]:
+def load_model(experiment: Experiment, paths: TaskPaths, scene: Scene) -> tuple[InstantNgp, Snapshot]:
     """Return the model of a task as its newest good checkpoint has it, on the CPU and in evaluation mode.
 
     Raises:

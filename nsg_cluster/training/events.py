@@ -23,7 +23,7 @@ from nsg_cluster.core.files import append_jsonl, read_jsonl, write_atomic
 from nsg_cluster.core.paths import TaskPaths
 from nsg_cluster.data.images import encode_png
 
-__all__ = ["Events", "disk_errors"]
+__all__ = ["Events", "disk_errors", "write_board"]
 
 log = logging.getLogger(__name__)
 
@@ -100,6 +100,23 @@ class Events:
         if board is not None:
             with disk_errors():
                 board.close()
+
+
+def write_board(
+    paths: TaskPaths,
+    step: int,
+    *,
+    scalars: Mapping[str, float],
+    images: Mapping[str, UInt8[np.ndarray, "height width 3"]],
+) -> None:
+    """Add scalars and images of a finished training to TensorBoard."""
+    with disk_errors():
+        board = _summary_writer(paths.tensorboard, purge_step=step + 1)
+        for name, value in scalars.items():
+            board.add_scalar(name, value, step)
+        for name, image in images.items():
+            board.add_image(name, image, step, dataformats="HWC")
+        board.close()
 
 
 def _summary_writer(folder: Path, *, purge_step: int) -> Any:

@@ -1,0 +1,63 @@
+"""A whole image, rendered in chunks of bounded memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from nsg_cluster.geometry.cameras import Cameras, image_rays
+from nsg_cluster.models.base import RadianceModel
+
+__all__ = ["ImageRendering", "render_image"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageRendering:
+    """An image on the CPU, the top row first."""
+
+    color: Float[Tensor, "height width 3"]
+    """Over the background, 0 to 1."""
+    opacity: Float[Tensor, "height width"]
+    """Share of a pixel's light that is stopped in the scene."""
+    depth: Float[Tensor, "height width"]
+    """Expected distance along the pixel's ray in scene units; 0 where opacity is 0."""
+
+
+def render_image(
+    model: RadianceModel,
+    cameras: Cameras,
+    image: int,
+    *,
+    background: float,
+    chunk: int,
+    transmittance_threshold: float = 0.0,
+) -> ImageRendering:
+    """Render one camera's image, ``chunk`` rays at a time; rays are made on the device of ``cameras``.
+
+    Args:
+        model: In evaluation mode, on the same device.
+        cameras: Where to look from.
+        image: Which of the cameras.
+        background: Shade behind the scene, from black (0) to white (1).
+        chunk: Rays rendered at once, on which memory depends.
+        transmittance_threshold: A ray ends where less than this fraction of its light is left.
+    """
+    pixels = cameras.height * cameras.width
+    color, opacity, depth = torch.empty(pixels, 3), torch.empty(pixels), torch.empty(pixels)
+    with torch.no_grad():
+        for first in range(0, pixels, chunk):
+            rays = image_rays(cameras, image, first=first, count=chunk)
+            rendering = model.render_rays(
+                rays,
+                background=torch.full_like(rays.directions, background),
+                transmittance_threshold=transmittance_threshold,
+            )
+            part = slice(first, first + len(rays))
+            color[part], opacity[part], depth[part] = rendering.color, rendering.opacity, rendering.depth
+    shape = (cameras.height, cameras.width)
+    return ImageRendering(
+        color=color.clamp(0, 1).view(*shape, 3), opacity=opacity.clamp(0, 1).view(shape), depth=depth.view(shape)
+    )

@@ -1,0 +1,138 @@
+"""Render a camera path through a trained scene: videos of color and depth, and frames.
+
+An orbit circles the middle of the scene's box, in world coordinates with z up, at the median distance of the training
+cameras and with the lens of the first of them.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+
+from nsg_cluster.config.schema import Experiment, RenderConfig
+from nsg_cluster.core.files import write_atomic
+from nsg_cluster.core.paths import TaskPaths
+from nsg_cluster.core.signals import StopSignal
+from nsg_cluster.data.images import encode_png
+from nsg_cluster.data.loaders import load_scene
+from nsg_cluster.data.scene import Scene
+from nsg_cluster.geometry.cameras import Cameras
+from nsg_cluster.geometry.poses import orbit
+from nsg_cluster.render.image import render_image
+from nsg_cluster.training.checkpoint import load_model
+from nsg_cluster.training.countdown import Countdown
+from nsg_cluster.training.device import prepare_device
+from nsg_cluster.training.pictures import color_picture, depth_picture, shade_of
+from nsg_cluster.training.video import GifVideo, Mp4Video, Video, check_ffmpeg
+
+__all__ = ["path_cameras", "render"]
+
+VIDEOS: dict[str, type[Video]] = {"mp4": Mp4Video, "gif": GifVideo}
+
+
+def render(experiment: Experiment, paths: TaskPaths, *, stop: StopSignal | None = None) -> list[Path] | None:
+    """Render the camera path of an experiment with the newest checkpoint of a task.
+
+    Args:
+        experiment: What the task computes.
+        paths: Where the checkpoints are and the results go.
+        stop: Looked at before each frame.
+
+    Returns:
+        The files that were written, or None if it was stopped before its end, which leaves no video.
+
+    Raises:
+        CheckpointError: There is no good checkpoint, or it belongs to another experiment.
+        DataError: The data cannot be read.
+        MachineError: The device or ffmpeg is missing.
+        RunError: The results cannot be written.
+    """
+    config = experiment.render
+    if "mp4" in config.formats:
+        check_ffmpeg()
+    device = prepare_device(experiment.train)
+    scene = load_scene(experiment.data)
+    model, _ = load_model(experiment, paths, scene)
+    model.to(device)
+    cameras = path_cameras(scene, config).to(device)
+    shade = shade_of(config.background)
+    countdown = Countdown(paths, "render", len(cameras), cameras.height * cameras.width)
+    with ExitStack() as stack:
+        tracks = [_Track(paths.renders, stem, config, stack) for stem in _stems(config)]
+        for index in range(len(cameras)):
+            if stop is not None and stop.requested:
+                return None
+            rendering = render_image(
+                model,
+                cameras,
+                index,
+                background=shade,
+                chunk=experiment.evaluate.chunk,
+                transmittance_threshold=experiment.evaluate.transmittance_threshold,
+            )
+            tracks[0].add(color_picture(rendering.color))
+            if config.depth:
+                tracks[1].add(depth_picture(rendering, near=scene.near, far=scene.far, background=shade))
+            countdown.done(index + 1)
+        return [path for track in tracks for path in track.finish()]
+
+
+def path_cameras(scene: Scene, config: RenderConfig) -> Cameras:
+    """Return the cameras of a path through a scene."""
+    if config.path == "test":
+        return _sized(scene.test.cameras, config.size)
+    train = scene.train.cameras
+    center = scene.box.mean(dim=0)
+    radius = float((train.camera_to_world[:, :, 3] - center).norm(dim=-1).median())
+    lens = Cameras(
+        camera_to_world=orbit(center, radius, config.elevation_deg, config.frames),
+        focal_px=train.focal_px[:1].expand(config.frames, 2),
+        center_px=train.center_px[:1].expand(config.frames, 2),
+        width=train.width,
+        height=train.height,
+    )
+    return _sized(lens, config.size)
+
+
+class _Track:
+    """The files of one picture after another: videos, and frames in a folder."""
+
+    def __init__(self, folder: Path, stem: str, config: RenderConfig, stack: ExitStack) -> None:
+        self._frames: list[Path] = []
+        self._folder = folder / stem if "png" in config.formats else None
+        (self._folder or folder).mkdir(parents=True, exist_ok=True)
+        self._videos = [
+            stack.enter_context(VIDEOS[kind](folder / f"{stem}.{kind}", config.fps))
+            for kind in dict.fromkeys(config.formats)
+            if kind in VIDEOS
+        ]
+
+    def add(self, picture: UInt8[np.ndarray, "height width 3"]) -> None:
+        """Add a picture."""
+        for video in self._videos:
+            video.add(picture)
+        if self._folder is not None:
+            path = self._folder / f"{len(self._frames):05d}.png"
+            write_atomic(path, encode_png(picture))
+            self._frames.append(path)
+
+    def finish(self) -> list[Path]:
+        """Complete the videos, remove frames of a longer path before this one, and return what there is."""
+        if self._folder is not None:
+            for old in set(self._folder.glob("[0-9]*.png")) - set(self._frames):
+                old.unlink()
+        return [video.finish() for video in self._videos] + self._frames
+
+
+def _stems(config: RenderConfig) -> list[str]:
+    return [config.path, f"{config.path}_depth"] if config.depth else [config.path]
+
+
+def _sized(cameras: Cameras, longer_side_px: int | None) -> Cameras:
+    if longer_side_px is None:
+        return cameras
+    scale = longer_side_px / max(cameras.width, cameras.height)
+    return cameras.resized(width=max(1, round(cameras.width * scale)), height=max(1, round(cameras.height * scale)))

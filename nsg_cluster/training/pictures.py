@@ -1,0 +1,51 @@
+"""Renderings as pictures for people: color, depth and error, 8 bits a channel."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from nsg_cluster.render.image import ImageRendering
+
+__all__ = ["color_picture", "depth_picture", "error_picture", "shade_of"]
+
+Picture = UInt8[np.ndarray, "height width 3"]
+# The error that the error map shows in its brightest color: larger ones are rare, and small ones stay visible.
+FULL_ERROR = 0.25
+
+
+def shade_of(background: str) -> float:
+    """Return the shade of a background by its name."""
+    return {"black": 0.0, "white": 1.0}[background]
+
+
+def color_picture(color: Float[Tensor, "height width 3"]) -> Picture:
+    """Return colors from 0 to 1 as a picture."""
+    return _quantized(color.clamp(0, 1).numpy())
+
+
+def depth_picture(rendering: ImageRendering, *, near: float, far: float, background: float) -> Picture:
+    """Return depth from ``near`` (red) to ``far`` (blue) in the color map Turbo, faded out where little is stopped."""
+    nearness = (far - rendering.depth.numpy()) / (far - near)
+    opacity = rendering.opacity.numpy()[..., None]
+    return _quantized(opacity * _mapped(nearness, "turbo") + (1.0 - opacity) * background)
+
+
+def error_picture(color: Float[Tensor, "height width 3"], truth: Float[Tensor, "height width 3"]) -> Picture:
+    """Return the absolute error, mean over the channels, in the color map Inferno: black for none, bright for 0.25."""
+    error = (color - truth).abs().mean(dim=-1).numpy()
+    return _quantized(_mapped(error / FULL_ERROR, "inferno"))
+
+
+def _mapped(values: Float[np.ndarray, "height width"], name: str) -> Float[np.ndarray, "height width 3"]:
+    # Slow to import, and training does not need it.
+    from matplotlib import colormaps
+
+    colors: np.ndarray = colormaps[name](np.clip(values, 0.0, 1.0))[..., :3]
+    return colors
+
+
+def _quantized(values: Float[np.ndarray, "height width 3"]) -> Picture:
+    rounded: np.ndarray = np.rint(values * 255.0).astype(np.uint8)
+    return rounded
