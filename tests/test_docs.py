@@ -30,7 +30,7 @@ def test_every_configuration_file_that_the_readme_names_exists() -> None:
 
 def test_every_verb_of_the_command_line_is_in_the_readme_and_the_other_way_round() -> None:
     verbs = set(command.commands)
-    mentioned = set(re.findall(r"launch\.py ([a-z]+)\b", README))
+    mentioned = set(re.findall(r"launch\.py ([a-z]+)(?=[\s`])", README))
     assert not verbs - mentioned, "verbs that the README does not mention"
     assert not mentioned - verbs, "verbs that the README invents"
 

@@ -13,6 +13,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "nsg_cluster"
 BELOW = {
     "core": set(),
     "config": {"core"},
+    "scheduler": {"core"},
     "runs": {"core", "config", "executor", "scheduler", "tasks"},
     "executor": {"core", "config", "scheduler", "tasks"},
     "scheduler": {"core"},
@@ -30,7 +31,7 @@ BELOW = {
     "models": {"geometry", "render", "fields", "sampling", "ops", "config", "core", "data.scene"},
     "training": {"geometry", "render", "data", "models", "config", "core"},
 }
-CONTROL = {"core", "config", "runs", "executor", "scheduler", "tasks", "report", "cli", "__main__"}
+CONTROL = {"core", "config", "scheduler", "runs", "executor", "scheduler", "tasks", "report", "cli", "__main__"}
 COMPUTE = set(BELOW) - CONTROL - {"__init__"}
 TORCH = {"torch", "jaxtyping", "numpy"}
 LAUNCHING = {"submitit", "subprocess"}
