@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import itertools
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+
+from nsg_cluster.ops.mlp import mlp
 
 __all__ = ["MLP"]
 
@@ -26,7 +27,4 @@ class MLP(nn.Module):
 
     def forward(self, values: Float[Tensor, "points inputs"]) -> Float[Tensor, "points outputs"]:
         """Apply the layers to each row."""
-        for layer in self.layers[:-1]:
-            values = torch.relu(layer(values))
-        output: Tensor = self.layers[-1](values)
-        return output
+        return mlp(values, [layer.weight for layer in self.layers if isinstance(layer, nn.Linear)])
