@@ -148,14 +148,12 @@ class Mp4Video(Video):
 
 
 class GifVideo(Video):
-    """A GIF that loops; each frame has 256 colors of its own, and dithering."""
+    """A GIF that loops; each frame has 256 colors of its own."""
 
     _file: IO[bytes] | None = None
 
     def _write(self, frame: Frame) -> None:
-        true_color = PIL.Image.fromarray(frame)
-        palette = true_color.quantize(256, method=PIL.Image.Quantize.MEDIANCUT)
-        image = true_color.quantize(palette=palette, dither=PIL.Image.Dither.FLOYDSTEINBERG)
+        image = _with_palette(frame)
         if self._file is None:
             self._file = self._part.open("wb")
             header, _ = PIL.GifImagePlugin.getheader(image, info={"loop": 0})
@@ -173,3 +171,16 @@ class GifVideo(Video):
         if self._file is not None and not self._file.closed:
             with self._file:
                 self._file.write(b";")
+
+
+def _with_palette(frame: Frame) -> PIL.Image.Image:
+    """Reduce a frame to 254 colors chosen for it, dithered; its white and black pixels, the background, stay exact."""
+    image = PIL.Image.fromarray(frame)
+    chosen = image.quantize(254, method=PIL.Image.Quantize.MEDIANCUT)
+    indices = np.array(image.quantize(palette=chosen, dither=PIL.Image.Dither.FLOYDSTEINBERG))
+    indices[(frame == 0).all(axis=-1)] = 254
+    indices[(frame == 255).all(axis=-1)] = 255
+    reduced = PIL.Image.fromarray(indices)
+    colors = (chosen.getpalette() or [])[: 3 * 254]
+    reduced.putpalette([*colors, *[0] * (3 * 255 - len(colors)), 255, 255, 255])
+    return reduced
