@@ -35,9 +35,9 @@ NSG_HD Waves waves(float angle) {
 #else
     const double magic = 6755399441055744.0;  // 1.5 * 2^52: adding it rounds to an integer, which stands in the low bits
     const double shifted = static_cast<double>(angle) * 0.63661977236758134 + magic;
-    int64_t bits;
+    uint64_t bits;
     __builtin_memcpy(&bits, &shifted, sizeof bits);
-    const auto quarter = static_cast<int32_t>(bits);
+    const auto quarter = static_cast<uint32_t>(bits);
     const float x = static_cast<float>(static_cast<double>(angle) - (shifted - magic) * 1.5707963267948966);
     const float s = x * x;
     const float sine = x + x * s * (-1.6666654611e-1f + s * (8.3321608736e-3f - s * 1.9515295891e-4f));

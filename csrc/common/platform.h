@@ -45,9 +45,9 @@ NSG_HD Exponential exponential(float x) {
     p = p * r + 1.6666665459e-1f;
     p = p * r + 5.0000001201e-1f;
     p = p * (r * r) + r;
-    int32_t bits;
+    uint32_t bits;
     __builtin_memcpy(&bits, &shifted, sizeof bits);
-    bits = (bits - 0x4B400000 + 126) * (1 << 23);  // the exponent field of 2^(n-1), -125 <= n <= 128
+    bits = (bits - 0x4B400000u + 126u) << 23;  // the exponent field of 2^(n-1), -125 <= n <= 128
     float half;
     __builtin_memcpy(&half, &bits, sizeof half);
     return {2.0f * (half * p + half), 2.0f * (half * p + (half - 0.5f))};
