@@ -14,7 +14,7 @@ import json
 import statistics
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
 from itertools import pairwise
@@ -308,8 +308,14 @@ def measure(row: Row, device: dict[str, float]) -> dict[str, Any]:
     """Return the figures of a row."""
     taken = seconds(row.work, is_captured=row.is_captured)
     bytes_s, flop_s = row.num_bytes / device["copy_bytes_per_s"], row.num_flop / device["sgemm_flop_per_s"]
-    figures: dict[str, Any] = {name: value for name, value in asdict(row).items() if name != "work"}
-    figures |= {"seconds": taken, "floor_s": max(bytes_s, flop_s), "fraction_of_floor": max(bytes_s, flop_s) / taken}
+    figures: dict[str, Any] = {
+        "name": row.name,
+        "seconds": taken,
+        "bytes": row.num_bytes,
+        "flop": row.num_flop,
+        "floor_s": max(bytes_s, flop_s),
+        "fraction_of_floor": max(bytes_s, flop_s) / taken,
+    }
     if row.num_gathered_rows:
         # Both directions: read in the first half of the rows, and read and written in the second.
         is_both = row.name.endswith("both")
