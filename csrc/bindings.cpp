@@ -93,9 +93,7 @@ NB_MODULE(nsg_kernels, m) {
     cuda.attr("TARGET") = nsg::cuda::architectures();
     cuda.def(
         "__init__",
-        [](Cuda* self, int device, uintptr_t stream) {
-            new (self) Cuda{{device, reinterpret_cast<void*>(stream)}};
-        },
+        [](Cuda* self, int device, uintptr_t stream) { new (self) Cuda{{device, reinterpret_cast<void*>(stream)}}; },
         nb::arg("device"), nb::arg("stream"));
     bind_all(cuda);
     m.attr("cuda") = cuda;

@@ -95,6 +95,7 @@ void expect_below(const char* name, const Indices<B, N>& indices, int64_t lowest
         const int64_t* data = indices.data();
         bool fits = true;
         for (size_t i = 0; i < indices.size(); ++i) fits = fits && data[i] >= lowest && data[i] < end;
-        require(fits, std::string(name) + " must lie from " + std::to_string(lowest) + " to " + std::to_string(end - 1));
+        require(
+            fits, std::string(name) + " must lie from " + std::to_string(lowest) + " to " + std::to_string(end - 1));
     }
 }

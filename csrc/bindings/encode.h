@@ -53,17 +53,18 @@ void bind_hash_encode(nb::class_<B>& m) {
         });
     define(
         m, "hash_encode_backward", {"grid", "positions", "table", "grad_encoded", "grad_table", "grad_positions"},
-        [](const B& backend, const nsg::HashGrid& grid, In<B, 2> positions, In<B, 2> table, In<B, 2> grad_encoded, Out<B, 2> grad_table,
-           std::optional<Out<B, 2>> grad_positions) {
+        [](const B& backend, const nsg::HashGrid& grid, In<B, 2> positions, In<B, 2> table, In<B, 2> grad_encoded,
+           Out<B, 2> grad_table, std::optional<Out<B, 2>> grad_positions) {
             const int64_t n = length(positions);
             expect("positions", positions, {n, 3});
             expect("table", table, {num_entries(grid), grid.features});
             expect("grad_encoded", grad_encoded, {grid.levels * grid.features, n});
             expect("grad_table", grad_table, {num_entries(grid), grid.features});
             if (grad_positions) expect("grad_positions", *grad_positions, {n, 3});
-            backend.run(nsg::HashEncodeBackward{
-                grid, n, positions.data(), table.data(), grad_encoded.data(), grad_table.data(),
-                address(grad_positions)});
+            backend.run(
+                nsg::HashEncodeBackward{
+                    grid, n, positions.data(), table.data(), grad_encoded.data(), grad_table.data(),
+                    address(grad_positions)});
         });
 }
 
@@ -87,8 +88,9 @@ void bind_encode(nb::class_<B>& m) {
             expect("directions", directions, {n, 3});
             expect("grad_encoded", grad_encoded, {n, degree * degree});
             expect("grad_directions", grad_directions, {n, 3});
-            backend.run(nsg::SphericalHarmonicsBackward{
-                n, degree, directions.data(), grad_encoded.data(), grad_directions.data()});
+            backend.run(
+                nsg::SphericalHarmonicsBackward{
+                    n, degree, directions.data(), grad_encoded.data(), grad_directions.data()});
         });
     define(m, "trunc_exp_forward", {"x", "value"}, [](const B& backend, In<B, 1> x, Out<B, 1> value) {
         expect("value", value, {length(x)});

@@ -14,14 +14,13 @@ void bind_histogram(nb::class_<B>& m) {
             expect("weights", weights, {n, bins});
             expect("shares", shares, {n, places});
             expect("distances", distances, {n, places});
-            backend.run(nsg::SampleHistogram{
-                n, bins, places, edges.data(), weights.data(), shares.data(), distances.data()});
+            backend.run(
+                nsg::SampleHistogram{n, bins, places, edges.data(), weights.data(), shares.data(), distances.data()});
         });
     define(
-        m, "dilate_histogram",
-        {"edges", "weights", "dilation", "lowest", "highest", "new_edges", "new_weights"},
-        [](const B& backend, In<B, 2> edges, In<B, 2> weights, double dilation, double lowest, double highest, Out<B, 2> new_edges,
-           Out<B, 2> new_weights) {
+        m, "dilate_histogram", {"edges", "weights", "dilation", "lowest", "highest", "new_edges", "new_weights"},
+        [](const B& backend, In<B, 2> edges, In<B, 2> weights, double dilation, double lowest, double highest,
+           Out<B, 2> new_edges, Out<B, 2> new_weights) {
             const int64_t n = length(edges);
             const auto bins = static_cast<int64_t>(weights.shape(1));
             require(bins >= 1, "a histogram has 1 bin or more");
@@ -30,9 +29,10 @@ void bind_histogram(nb::class_<B>& m) {
             expect("weights", weights, {n, bins});
             expect("new_edges", new_edges, {n, 3 * bins + 1});
             expect("new_weights", new_weights, {n, 3 * bins});
-            backend.run(nsg::DilateHistogram{
-                n, bins, edges.data(), weights.data(), static_cast<float>(dilation), static_cast<float>(lowest),
-                static_cast<float>(highest), new_edges.data(), new_weights.data()});
+            backend.run(
+                nsg::DilateHistogram{
+                    n, bins, edges.data(), weights.data(), static_cast<float>(dilation), static_cast<float>(lowest),
+                    static_cast<float>(highest), new_edges.data(), new_weights.data()});
         });
     define(
         m, "interlevel_bound_forward", {"edges", "envelope_edges", "envelope_weights", "bound"},
@@ -44,12 +44,15 @@ void bind_histogram(nb::class_<B>& m) {
             expect("envelope_edges", envelope_edges, {n, envelope_bins + 1});
             expect("envelope_weights", envelope_weights, {n, envelope_bins});
             expect("bound", bound, {n, bins});
-            backend.run(nsg::InterlevelBoundForward{
-                n, bins, envelope_bins, edges.data(), envelope_edges.data(), envelope_weights.data(), bound.data()});
+            backend.run(
+                nsg::InterlevelBoundForward{
+                    n, bins, envelope_bins, edges.data(), envelope_edges.data(), envelope_weights.data(),
+                    bound.data()});
         });
     define(
         m, "interlevel_bound_backward", {"edges", "envelope_edges", "grad_bound", "grad_envelope_weights"},
-        [](const B& backend, In<B, 2> edges, In<B, 2> envelope_edges, In<B, 2> grad_bound, Out<B, 2> grad_envelope_weights) {
+        [](const B& backend, In<B, 2> edges, In<B, 2> envelope_edges, In<B, 2> grad_bound,
+           Out<B, 2> grad_envelope_weights) {
             const int64_t n = length(edges);
             const auto bins = static_cast<int64_t>(grad_bound.shape(1));
             const auto envelope_bins = static_cast<int64_t>(grad_envelope_weights.shape(1));
@@ -57,8 +60,9 @@ void bind_histogram(nb::class_<B>& m) {
             expect("envelope_edges", envelope_edges, {n, envelope_bins + 1});
             expect("grad_bound", grad_bound, {n, bins});
             expect("grad_envelope_weights", grad_envelope_weights, {n, envelope_bins});
-            backend.run(nsg::InterlevelBoundBackward{
-                n, bins, envelope_bins, edges.data(), envelope_edges.data(), grad_bound.data(),
-                grad_envelope_weights.data()});
+            backend.run(
+                nsg::InterlevelBoundBackward{
+                    n, bins, envelope_bins, edges.data(), envelope_edges.data(), grad_bound.data(),
+                    grad_envelope_weights.data()});
         });
 }

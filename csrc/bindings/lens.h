@@ -18,8 +18,9 @@ void bind_lens(nb::class_<B>& m) {
             expect("directions", directions, {n, 3});
             expect("radii", radii, {n});
             expect_below<B, 1>("images", images, 0, cameras);
-            backend.run(nsg::CameraDirections{
-                n, cameras, images.data(), pixels.data(), focal_px.data(), center_px.data(), address(distortion),
-                static_cast<nsg::Lens>(lens), directions.data(), radii.data()});
+            backend.run(
+                nsg::CameraDirections{
+                    n, cameras, images.data(), pixels.data(), focal_px.data(), center_px.data(), address(distortion),
+                    static_cast<nsg::Lens>(lens), directions.data(), radii.data()});
         });
 }

@@ -47,8 +47,8 @@ nsg::MarchRays march_rays(
     expect("occupied", occupied, {grid.cascades * side * side * side / 8});
     require(reinterpret_cast<uintptr_t>(occupied.data()) % 8 == 0, "occupied is not aligned to 8 bytes");
     require(limit >= 1, "limit must be 1 or more");
-    return {n, origins.data(), directions.data(), near.data(), far.data(), address(jitter), address(cursor), limit,
-            occupied.data(), grid.resolution, grid.cascades, box.data(), grid.steps};
+    return {n,     origins.data(),  directions.data(), near.data(),   far.data(), address(jitter), address(cursor),
+            limit, occupied.data(), grid.resolution,   grid.cascades, box.data(), grid.steps};
 }
 
 template <class B>
@@ -69,8 +69,9 @@ void bind_march(nb::class_<B>& m) {
     define(
         m, "march_count",
         {"origins", "directions", "near", "far", "jitter", "cursor", "limit", "occupied", "box", "grid", "counts"},
-        [](const B& backend, In<B, 2> origins, In<B, 2> directions, In<B, 1> near, In<B, 1> far, MaybeIn jitter, MaybeIn cursor,
-           int64_t limit, Bytes occupied, In<B, 2> box, const OccupancyGrid& grid, Array<B, int64_t, 1> counts) {
+        [](const B& backend, In<B, 2> origins, In<B, 2> directions, In<B, 1> near, In<B, 1> far, MaybeIn jitter,
+           MaybeIn cursor, int64_t limit, Bytes occupied, In<B, 2> box, const OccupancyGrid& grid,
+           Array<B, int64_t, 1> counts) {
             const nsg::MarchRays rays =
                 march_rays<B>(origins, directions, near, far, jitter, cursor, limit, occupied, box, grid);
             expect("counts", counts, {rays.rays});
@@ -80,9 +81,10 @@ void bind_march(nb::class_<B>& m) {
         m, "march_write",
         {"origins", "directions", "near", "far", "jitter", "cursor", "limit", "occupied", "box", "grid", "offsets",
          "starts", "ends", "rays", "next"},
-        [](const B& backend, In<B, 2> origins, In<B, 2> directions, In<B, 1> near, In<B, 1> far, MaybeIn jitter, MaybeIn cursor,
-           int64_t limit, Bytes occupied, In<B, 2> box, const OccupancyGrid& grid, Indices<B, 1> offsets,
-           Out<B, 1> starts, Out<B, 1> ends, Array<B, int64_t, 1> rays, std::optional<Out<B, 1>> next) {
+        [](const B& backend, In<B, 2> origins, In<B, 2> directions, In<B, 1> near, In<B, 1> far, MaybeIn jitter,
+           MaybeIn cursor, int64_t limit, Bytes occupied, In<B, 2> box, const OccupancyGrid& grid,
+           Indices<B, 1> offsets, Out<B, 1> starts, Out<B, 1> ends, Array<B, int64_t, 1> rays,
+           std::optional<Out<B, 1>> next) {
             const nsg::MarchRays a =
                 march_rays<B>(origins, directions, near, far, jitter, cursor, limit, occupied, box, grid);
             const int64_t n = length(starts);

@@ -30,12 +30,14 @@ void bind_mlp(nb::class_<B>& m) {
         return backend.takes(shape);
     });
     define(
-        m, "mlp_hidden_size", {"weights", "points"}, [](const B&, const std::vector<In<B, 2>>& weights, int64_t points) {
+        m, "mlp_hidden_size", {"weights", "points"},
+        [](const B&, const std::vector<In<B, 2>>& weights, int64_t points) {
             return nsg::mlp_hidden_size(mlp_shape<B>(weights, points));
         });
     define(
         m, "mlp_forward", {"weights", "input", "hidden", "output"},
-        [](const B& backend, const std::vector<In<B, 2>>& weights, In<B, 2> input, std::optional<Out<B, 1>> hidden, Out<B, 2> output) {
+        [](const B& backend, const std::vector<In<B, 2>>& weights, In<B, 2> input, std::optional<Out<B, 1>> hidden,
+           Out<B, 2> output) {
             const auto n = static_cast<int64_t>(input.shape(1));
             nsg::MlpForward a = {mlp_shape<B>(weights, n), {}, input.data(), address(hidden), output.data()};
             expect("input", input, {a.shape.sizes[0], n});
@@ -46,11 +48,11 @@ void bind_mlp(nb::class_<B>& m) {
         });
     define(
         m, "mlp_backward", {"weights", "input", "hidden", "grad_output", "grad_weights", "grad_input"},
-        [](const B& backend, const std::vector<In<B, 2>>& weights, In<B, 2> input, In<B, 1> hidden, In<B, 2> grad_output,
-           const std::vector<Out<B, 2>>& grad_weights, std::optional<Out<B, 2>> grad_input) {
+        [](const B& backend, const std::vector<In<B, 2>>& weights, In<B, 2> input, In<B, 1> hidden,
+           In<B, 2> grad_output, const std::vector<Out<B, 2>>& grad_weights, std::optional<Out<B, 2>> grad_input) {
             const auto n = static_cast<int64_t>(input.shape(1));
-            nsg::MlpBackward a = {
-                mlp_shape<B>(weights, n), {}, input.data(), hidden.data(), grad_output.data(), {}, address(grad_input)};
+            nsg::MlpBackward a = {mlp_shape<B>(weights, n), {}, input.data(),       hidden.data(),
+                                  grad_output.data(),       {}, address(grad_input)};
             expect("input", input, {a.shape.sizes[0], n});
             expect("hidden", hidden, {nsg::mlp_hidden_size(a.shape)});
             expect("grad_output", grad_output, {a.shape.sizes[a.shape.layers], n});

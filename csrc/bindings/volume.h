@@ -8,8 +8,8 @@ void bind_volume(nb::class_<B>& m) {
         m, "composite_forward",
         {"densities", "colors", "starts", "ends", "offsets", "transmittance_threshold", "weights", "color", "opacity",
          "depth_sum"},
-        [](const B& backend, In<B, 1> densities, In<B, 2> colors, In<B, 1> starts, In<B, 1> ends, Indices<B, 1> offsets, double threshold,
-           Out<B, 1> weights, Out<B, 2> color, Out<B, 1> opacity, Out<B, 1> depth_sum) {
+        [](const B& backend, In<B, 1> densities, In<B, 2> colors, In<B, 1> starts, In<B, 1> ends, Indices<B, 1> offsets,
+           double threshold, Out<B, 1> weights, Out<B, 2> color, Out<B, 1> opacity, Out<B, 1> depth_sum) {
             const int64_t n = length(densities), rays = num_rays<B>(offsets, n);
             expect("colors", colors, {n, 3});
             expect("starts", starts, {n});
@@ -18,17 +18,17 @@ void bind_volume(nb::class_<B>& m) {
             expect("color", color, {rays, 3});
             expect("opacity", opacity, {rays});
             expect("depth_sum", depth_sum, {rays});
-            backend.run(nsg::CompositeForward{
-                rays, n, densities.data(), colors.data(), starts.data(), ends.data(), offsets.data(),
-                static_cast<float>(threshold),
-                weights.data(), color.data(), opacity.data(), depth_sum.data()});
+            backend.run(
+                nsg::CompositeForward{
+                    rays, n, densities.data(), colors.data(), starts.data(), ends.data(), offsets.data(),
+                    static_cast<float>(threshold), weights.data(), color.data(), opacity.data(), depth_sum.data()});
         });
     define(
         m, "composite_backward",
         {"densities", "colors", "starts", "ends", "offsets", "transmittance_threshold", "grad_weights", "grad_color",
          "grad_opacity", "grad_depth_sum", "grad_densities", "grad_colors"},
-        [](const B& backend, In<B, 1> densities, In<B, 2> colors, In<B, 1> starts, In<B, 1> ends, Indices<B, 1> offsets, double threshold,
-           In<B, 1> grad_weights, In<B, 2> grad_color, In<B, 1> grad_opacity, In<B, 1> grad_depth_sum,
+        [](const B& backend, In<B, 1> densities, In<B, 2> colors, In<B, 1> starts, In<B, 1> ends, Indices<B, 1> offsets,
+           double threshold, In<B, 1> grad_weights, In<B, 2> grad_color, In<B, 1> grad_opacity, In<B, 1> grad_depth_sum,
            Out<B, 1> grad_densities, Out<B, 2> grad_colors) {
             const int64_t n = length(densities), rays = num_rays<B>(offsets, n);
             expect("colors", colors, {n, 3});
@@ -40,11 +40,11 @@ void bind_volume(nb::class_<B>& m) {
             expect("grad_depth_sum", grad_depth_sum, {rays});
             expect("grad_densities", grad_densities, {n});
             expect("grad_colors", grad_colors, {n, 3});
-            backend.run(nsg::CompositeBackward{
-                rays, n, densities.data(), colors.data(), starts.data(), ends.data(), offsets.data(),
-                static_cast<float>(threshold),
-                grad_weights.data(), grad_color.data(), grad_opacity.data(), grad_depth_sum.data(),
-                grad_densities.data(), grad_colors.data()});
+            backend.run(
+                nsg::CompositeBackward{
+                    rays, n, densities.data(), colors.data(), starts.data(), ends.data(), offsets.data(),
+                    static_cast<float>(threshold), grad_weights.data(), grad_color.data(), grad_opacity.data(),
+                    grad_depth_sum.data(), grad_densities.data(), grad_colors.data()});
         });
     define(
         m, "distortion_forward", {"weights", "starts", "ends", "offsets", "loss"},
@@ -53,20 +53,22 @@ void bind_volume(nb::class_<B>& m) {
             expect("starts", starts, {n});
             expect("ends", ends, {n});
             expect("loss", loss, {rays});
-            backend.run(nsg::DistortionForward{
-                rays, n, weights.data(), starts.data(), ends.data(), offsets.data(), loss.data()});
+            backend.run(
+                nsg::DistortionForward{
+                    rays, n, weights.data(), starts.data(), ends.data(), offsets.data(), loss.data()});
         });
     define(
         m, "distortion_backward", {"weights", "starts", "ends", "offsets", "grad_loss", "grad_weights"},
-        [](const B& backend, In<B, 1> weights, In<B, 1> starts, In<B, 1> ends, Indices<B, 1> offsets, In<B, 1> grad_loss,
-           Out<B, 1> grad_weights) {
+        [](const B& backend, In<B, 1> weights, In<B, 1> starts, In<B, 1> ends, Indices<B, 1> offsets,
+           In<B, 1> grad_loss, Out<B, 1> grad_weights) {
             const int64_t n = length(weights), rays = num_rays<B>(offsets, n);
             expect("starts", starts, {n});
             expect("ends", ends, {n});
             expect("grad_loss", grad_loss, {rays});
             expect("grad_weights", grad_weights, {n});
-            backend.run(nsg::DistortionBackward{
-                rays, n, weights.data(), starts.data(), ends.data(), offsets.data(), grad_loss.data(),
-                grad_weights.data()});
+            backend.run(
+                nsg::DistortionBackward{
+                    rays, n, weights.data(), starts.data(), ends.data(), offsets.data(), grad_loss.data(),
+                    grad_weights.data()});
         });
 }

@@ -6,8 +6,8 @@
 namespace nsg {
 
 struct AdamRates {
-    float learning_rate;     // divided by the bias of the first moment
-    float inverse_bias;      // 1 / sqrt of the bias of the second moment
+    float learning_rate;               // divided by the bias of the first moment
+    float inverse_bias;                // 1 / sqrt of the bias of the second moment
     float beta1, beta2, rest1, rest2;  // rest = 1 - beta, rounded from double
     float eps, weight_decay;
 };
@@ -24,8 +24,15 @@ inline AdamRates adam_rates(
     const double bias1 = 1.0 - std::pow(beta1, static_cast<double>(step));
     const double bias2 = 1.0 - std::pow(beta2, static_cast<double>(step));
     const auto round = [](double x) { return static_cast<float>(x); };
-    return {round(learning_rate / bias1), round(1.0 / std::sqrt(bias2)), round(beta1), round(beta2),
-            round(1.0 - beta1), round(1.0 - beta2), round(eps), round(weight_decay)};
+    return {
+        round(learning_rate / bias1),
+        round(1.0 / std::sqrt(bias2)),
+        round(beta1),
+        round(beta2),
+        round(1.0 - beta1),
+        round(1.0 - beta2),
+        round(eps),
+        round(weight_decay)};
 }
 
 NSG_HD void adam_update(const AdamRates& a, float gradient, float& parameter, float& first, float& second) {

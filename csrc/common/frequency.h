@@ -33,7 +33,8 @@ NSG_HD Waves waves(float angle) {
     sincosf(angle, &result.sine, &result.cosine);
     return result;
 #else
-    const double magic = 6755399441055744.0;  // 1.5 * 2^52: adding it rounds to an integer, which stands in the low bits
+    const double magic =
+        6755399441055744.0;  // 1.5 * 2^52: adding it rounds to an integer, which stands in the low bits
     const double shifted = static_cast<double>(angle) * 0.63661977236758134 + magic;
     uint64_t bits;
     __builtin_memcpy(&bits, &shifted, sizeof bits);

@@ -74,8 +74,7 @@ NSG_HD Walk begin_walk(const float* weights, float total) {
     return {0, sum, 0.0f, sum / fabsf(total)};
 }
 
-NSG_HD float walk_to(
-    Walk& at, const float* edges, const float* weights, int64_t bins, float total, float share) {
+NSG_HD float walk_to(Walk& at, const float* edges, const float* weights, int64_t bins, float total, float share) {
     while (at.bin + 1 < bins && !(at.until > share)) {
         ++at.bin;
         at.sum += weight_of(weights, at.bin, total);

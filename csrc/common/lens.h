@@ -1,5 +1,5 @@
-// From pixels to directions in the frame of their camera. (x, y) lie on the plane at depth 1, x right and y down, without
-// distortion; (u, v) are where the lens shows them. OpenGL axes: x right, y up, looking along -z.
+// From pixels to directions in the frame of their camera. (x, y) lie on the plane at depth 1, x right and y down,
+// without distortion; (u, v) are where the lens shows them. OpenGL axes: x right, y up, looking along -z.
 #pragma once
 
 #include "platform.h"

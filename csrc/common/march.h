@@ -86,13 +86,13 @@ NSG_HD bool is_finite(float x) { return x - x == 0.0f; }
 struct March {
     const uint8_t* occupied;
     int32_t resolution, cascades;
-    uint32_t cells;                        // of a cascade
+    uint32_t cells;  // of a cascade
     MarchSteps steps;
     float origin[3], direction[3];
     float lower[3], inverse_size[3];
-    float cell_rate;                       // cells of cascade 0 in a scene unit
-    float pace[3];                         // distance along the ray from one cell of cascade 0 to the next
-    float margin;                          // rounding error of a position, in cells of cascade 0
+    float cell_rate;  // cells of cascade 0 in a scene unit
+    float pace[3];    // distance along the ray from one cell of cascade 0 to the next
+    float margin;     // rounding error of a position, in cells of cascade 0
     float first, far, entry;
 };
 
@@ -135,7 +135,7 @@ NSG_HD bool begin_march(const MarchRays& a, int64_t r, March& m) {
 // What the grid says about a place: occupied, or empty for a distance.
 struct Look {
     bool is_occupied;
-    float empty_for;   // distance along the ray for which all is empty; 0 if unknown
+    float empty_for;  // distance along the ray for which all is empty; 0 if unknown
     int32_t cascade;
 };
 
@@ -246,7 +246,8 @@ NSG_HD float march_cone(const March& m, float cursor, Emit emit) {
             start = end;
             end = start + step_length(m.steps, start);
             middle = 0.5f * (start + end);
-        } while (end > start && middle < until && middle < m.far && (is_coarsest || (end - start) * m.cell_rate <= longest));
+        } while (end > start && middle < until && middle < m.far &&
+                 (is_coarsest || (end - start) * m.cell_rate <= longest));
     }
 }
 

@@ -3,8 +3,8 @@
 namespace nsg::NSG_ISA {
 namespace {
 
-constexpr int kBlock = 64;            // points whose corners are found together, as vectors
-constexpr int64_t kChunk = 4096;      // points of a task
+constexpr int kBlock = 64;        // points whose corners are found together, as vectors
+constexpr int64_t kChunk = 4096;  // points of a task
 
 // Corners of a block of points on a level: entries and weights, and what the weights are made of.
 struct Corners {
@@ -22,9 +22,8 @@ struct Corners {
             }
         }
         if (is_dense(level)) {
-            mix(cell, count, [&](uint32_t x, uint32_t y, uint32_t z) {
-                return dense_entry(x, y, z, level.resolution, level.size);
-            });
+            mix(cell, count,
+                [&](uint32_t x, uint32_t y, uint32_t z) { return dense_entry(x, y, z, level.resolution, level.size); });
         } else {
             mix(cell, count, [&](uint32_t x, uint32_t y, uint32_t z) { return hashed_entry(x, y, z, level.size); });
         }
@@ -166,10 +165,9 @@ void run(const SphericalHarmonicsForward& a) {
         for (int64_t i = 0; i < count; ++i) {
             for (int d = 0; d < 3; ++d) direction[d][i] = a.directions[3 * (first + i) + d];
         }
-        for_each_harmonic(
-            direction[0], direction[1], direction[2], a.degree, [&](int index, Vec value, Vec, Vec, Vec) {
-                for (int64_t i = 0; i < count; ++i) a.encoded[(first + i) * width + index] = value[i];
-            });
+        for_each_harmonic(direction[0], direction[1], direction[2], a.degree, [&](int index, Vec value, Vec, Vec, Vec) {
+            for (int64_t i = 0; i < count; ++i) a.encoded[(first + i) * width + index] = value[i];
+        });
     }
 }
 

@@ -31,8 +31,7 @@ void run(const FrequencyEncodeBackward& a) {
                 const Waves wave = waves(a.means[i * a.dims + d] * frequency);
                 const float left = a.variances ? damping(frequency, a.variances[i * a.dims + d]) : 1.0f;
                 by_mean += frequency * left * (grad[0] * wave.cosine - grad[a.dims] * wave.sine);
-                by_variance -=
-                    0.5f * frequency * frequency * left * (grad[0] * wave.sine + grad[a.dims] * wave.cosine);
+                by_variance -= 0.5f * frequency * frequency * left * (grad[0] * wave.sine + grad[a.dims] * wave.cosine);
             }
             a.grad_means[i * a.dims + d] = by_mean;
             if (a.variances) a.grad_variances[i * a.dims + d] = by_variance;

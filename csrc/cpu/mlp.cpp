@@ -103,7 +103,8 @@ void multiply_transposed(const float* a, int rows, const float* b, int columns, 
 class Buffer {
   public:
     explicit Buffer(int64_t floats) : data_(nullptr) {
-        if (posix_memalign(reinterpret_cast<void**>(&data_), 64, static_cast<size_t>(floats + 16) * sizeof(float))) abort();
+        if (posix_memalign(reinterpret_cast<void**>(&data_), 64, static_cast<size_t>(floats + 16) * sizeof(float)))
+            abort();
     }
     ~Buffer() { free(data_); }
     Buffer(const Buffer&) = delete;
@@ -185,7 +186,8 @@ void run(const MlpForward& a) {
                 float* out = l % 2 ? spare : scratch.at(kMaxWidth * kP);
                 if (l + 1 < plan.layers) {
                     if (a.hidden) out = a.hidden + (block * plan.hidden[plan.layers] + plan.hidden[l]) * kP;
-                    multiply<After::kRelu>(weights.at(plan.weights[l]), plan.width[l + 1], plan.width[l], in, out, nullptr);
+                    multiply<After::kRelu>(
+                        weights.at(plan.weights[l]), plan.width[l + 1], plan.width[l], in, out, nullptr);
                 } else {
                     multiply<After::kNothing>(
                         weights.at(plan.weights[l]), plan.width[l + 1], plan.width[l], in, out, nullptr);
