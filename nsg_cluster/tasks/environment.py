@@ -25,6 +25,9 @@ def write_environment(experiment: Experiment, paths: TaskPaths) -> None:
         MachineError: The device that the experiment asks for is missing.
         RunError: The file cannot be written.
     """
+    # Read when torch is loaded: threads that wait for work shall sleep. Where others use the CPUs as well, waiting in
+    # a loop takes several times as much CPU time.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # Only the process that computes has torch.
     import torch
 

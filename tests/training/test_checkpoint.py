@@ -145,9 +145,7 @@ def test_a_model_is_restored_for_evaluation(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="train first"):
         checkpoint.load_model(experiment, paths, scene)
     trained = build_model(experiment.model, scene, seed=99)
-    state = Snapshot(
-        step=1, restart=0, rays=1, cpu_s=0, wall_s=0, threads=1, model=trained.state_dict(), optimizer={}
-    )
+    state = Snapshot(step=1, restart=0, rays=1, cpu_s=0, wall_s=0, threads=1, model=trained.state_dict(), optimizer={})
     checkpoint.save(paths.checkpoints, state, identity=WHO, keep=1)
     model, found = checkpoint.load_model(experiment, paths, scene)
     assert not model.training and found.step == 1

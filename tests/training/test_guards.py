@@ -52,7 +52,7 @@ def test_a_bad_loss_or_gradient_is_named_with_its_step() -> None:
     check_finite(model, scored(), 7)
     with pytest.raises(TrainingError, match="step 7: the loss term 'photometric' is nan"):
         check_finite(model, scored(float("nan")), 7)
-    gradient = model[1].weight.grad
+    gradient = model.get_parameter("1.weight").grad
     assert gradient is not None
     gradient[0, 1] = float("inf")
     with pytest.raises(TrainingError, match=r"step 9: 1 values of the gradient of '1\.weight'"):

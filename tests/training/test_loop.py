@@ -20,6 +20,7 @@ from nsg_cluster.core.errors import TrainingError
 from nsg_cluster.core.files import read_json, read_jsonl
 from nsg_cluster.core.paths import TaskPaths
 from nsg_cluster.core.signals import StopSignal
+from nsg_cluster.models.build import build_model
 from nsg_cluster.models.instant_ngp import InstantNgp
 from nsg_cluster.training import checkpoint, loop
 from nsg_cluster.training.checkpoint import Snapshot
@@ -34,11 +35,13 @@ from pathlib import Path
 from nsg_cluster.config.schema import Experiment
 from nsg_cluster.core.paths import TaskPaths
 from nsg_cluster.core.signals import StopSignal
-from nsg_cluster.training.events import _summary_writer
 from nsg_cluster.training.loop import train
 
 experiment = Experiment.model_validate(json.loads(sys.argv[1]))
 folder, kills, chance = Path(sys.argv[2]), int(sys.argv[3]), random.Random(int(sys.argv[4]))
+
+def names():
+    return set(os.listdir(folder / "checkpoints")) if (folder / "checkpoints").is_dir() else set()
 
 def attempt(patience_s):
     child = os.fork()
@@ -48,11 +51,10 @@ def attempt(patience_s):
             os._exit(0)
         finally:
             os._exit(1)
-    names = lambda: set(os.listdir(folder / "checkpoints")) if (folder / "checkpoints").is_dir() else set()
-    before = names()
-    while patience_s is not None and names() == before and os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
-        time.sleep(0.0005)
     if patience_s is not None:
+        before = names()
+        while names() == before and os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+            time.sleep(0.0005)
         time.sleep(patience_s)
         os.kill(child, signal.SIGKILL)
     return os.waitpid(child, 0)[1]
@@ -171,10 +173,10 @@ def test_a_damaged_newest_checkpoint_is_reported_and_the_result_is_the_same(tmp_
 
 def dying(monkeypatch: pytest.MonkeyPatch, *, starts: int) -> None:
     """Make the fields of the first starts transparent for good."""
-    build, built = loop.build_model, []
+    built: list[InstantNgp] = []
 
     def build_dead(*arguments: Any, **settings: Any) -> InstantNgp:
-        model = build(*arguments, **settings)
+        model = build_model(*arguments, **settings)
         if len(built) < starts:
             model.field.density_scale = 0.0
         built.append(model)
@@ -211,15 +213,16 @@ def test_a_gradient_that_is_not_finite_stops_with_the_last_good_checkpoint_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     experiment, paths = tiny(train={"checkpoint_every_s": 1e-6}), TaskPaths(tmp_path)
-    build, calls = loop.build_model, [0]
+    calls = [0]
 
     def poison(gradient: torch.Tensor) -> torch.Tensor:
         calls[0] += 1
         return gradient * float("nan") if calls[0] == 12 else gradient
 
     def build_poisoned(*arguments: Any, **settings: Any) -> InstantNgp:
-        model = build(*arguments, **settings)
-        model.field.color_network.layers[0].weight.register_hook(poison)
+        model = build_model(*arguments, **settings)
+        weight = model.get_parameter("field.color_network.layers.0.weight")
+        weight.register_hook(poison)  # type: ignore[no-untyped-call]
         return model
 
     monkeypatch.setattr(loop, "build_model", build_poisoned)
@@ -266,7 +269,7 @@ def test_training_on_a_full_disk_stops_with_a_sentence_and_goes_on_once_there_is
             while True:
                 file.write(bytes(4096))
                 file.flush()
-        with pytest.raises(TrainingError, match="^disk full: .*No space left on device"):
+        with pytest.raises(TrainingError, match=r"^disk full: .*No space left on device"):
             loop.train(experiment, paths, stop=StopSignal())
         assert final(paths, experiment).step == 10
         ballast.unlink()

@@ -58,4 +58,4 @@ def test_backgrounds_are_white_black_or_a_color_for_each_ray() -> None:
     assert (of("white") == 1).all() and (of("black") == 0).all()
     random = of("random")
     assert torch.equal(random, of("random"))
-    assert len(torch.unique(random[:, 0])) == 50 and 0 <= random.min() and random.max() < 1
+    assert len(torch.unique(random[:, 0])) == 50 and random.min() >= 0 and random.max() < 1

@@ -19,9 +19,7 @@ class Small(nn.Module):
 def test_only_weights_of_linear_layers_decay() -> None:
     model = Small()
     optimizer = build_optimizer(model, OptimizerConfig(weight_decay=0.5))
-    decay = {
-        id(parameter): group["weight_decay"] for group in optimizer.param_groups for parameter in group["params"]
-    }
+    decay = {id(parameter): group["weight_decay"] for group in optimizer.param_groups for parameter in group["params"]}
     assert decay == {id(model.layer.weight): 0.5, id(model.layer.bias): 0.0, id(model.table): 0.0}
 
 

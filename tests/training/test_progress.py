@@ -11,7 +11,6 @@ import torch
 
 from nsg_cluster.core.files import read_json
 from nsg_cluster.core.paths import TaskPaths
-from nsg_cluster.training import progress
 from nsg_cluster.training.progress import Progress, psnr_of
 
 
@@ -30,7 +29,7 @@ def test_the_file_is_written_at_most_once_a_second_and_at_the_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     paths, now = TaskPaths(tmp_path), [100.0]
-    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
     report = Progress(paths, 200, torch.device("cpu"))
     steps(report, 1, 9)
     assert not paths.progress.exists()
@@ -49,7 +48,7 @@ def test_a_batch_log_gets_one_plain_line_now_and_then(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     now = [100.0]
-    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
     caplog.set_level(logging.INFO, "nsg_cluster")
     monkeypatch.setattr(logging.getLogger("nsg_cluster"), "propagate", True)
     report = Progress(TaskPaths(tmp_path), 1000, torch.device("cpu"))
@@ -58,5 +57,7 @@ def test_a_batch_log_gets_one_plain_line_now_and_then(
         steps(report, step, step)
     lines = [record.getMessage() for record in caplog.records]
     assert len(lines) == 3
-    assert lines[0].startswith("step 10/1000  1.0 steps/s  10 rays/s  4.0 samples/ray  loss 0.50000  PSNR 20.00 dB  16m")
+    assert lines[0].startswith(
+        "step 10/1000  1.0 steps/s  10 rays/s  4.0 samples/ray  loss 0.50000  PSNR 20.00 dB  16m"
+    )
     assert lines[0].isprintable()
