@@ -104,13 +104,14 @@ def _read_split(root: Path, name: str) -> Split:
 
 def _read_document(file: Path) -> dict[str, Any]:
     try:
-        document = json.loads(file.read_text(encoding="utf-8"))
+        # A whole number of any length becomes a float, infinite if need be.
+        document = json.loads(file.read_text(encoding="utf-8"), parse_int=float)
     except FileNotFoundError:
         found = ", ".join(sorted(path.name for path in file.parent.glob("transforms*.json"))) or "none"
         raise DataError(f"{file}: there is no such file (transforms files in this folder: {found})") from None
     except json.JSONDecodeError as error:
         raise DataError(f"{file}:{error.lineno}: the file is not valid JSON ({error.msg})") from None
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeDecodeError, RecursionError) as error:
         raise DataError(f"{file}: the file cannot be read ({error})") from None
     if not isinstance(document, dict):
         raise DataError(f"{file}: it must hold a JSON object with camera_angle_x and frames")
@@ -147,7 +148,7 @@ def _is_matrix(rows: object) -> TypeGuard[list[list[float]]]:
 
 
 def _is_number(value: object) -> TypeGuard[float]:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+    return isinstance(value, float)
 
 
 def _refuse_missing(split: Split) -> None:

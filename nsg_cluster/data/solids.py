@@ -20,8 +20,10 @@ Scalars = Float[np.ndarray, " points"]
 Paint = Callable[[np.ndarray], np.ndarray]
 """Linear color of each surface point, given in the frame of its solid."""
 
-TORUS_STEPS = 128
-TORUS_CLOSE = 1e-5
+# A ray that grazes a tube of radius r at a distance e needs about pi sqrt(2 r / e) steps to get past it, so a ray that
+# comes this close counts as touching, and the steps suffice for tubes up to a radius of 0.3.
+TORUS_CLOSE = 1e-4
+TORUS_STEPS = 256
 NEWTON_STEPS = 3
 
 
@@ -212,7 +214,7 @@ class Torus(Solid):
         for _ in range(NEWTON_STEPS):
             p = o[found] + t[found, None] * d[found]
             slope = _dot(self.local_normal(p), d[found])
-            # A grazing ray has no slope to divide by; it is within TORUS_CLOSE already.
+            # A grazing ray has no slope to divide by; it is close enough already.
             t[found] -= np.where(np.abs(slope) > 1e-3, self._signed_distance(p) / np.where(slope == 0, 1.0, slope), 0.0)
         return np.where(found, t, np.inf)
 

@@ -24,7 +24,7 @@ GROUND_LIGHT = 0.20
 SHININESS = 40.0
 GAMMA = 2.2
 # Shadow rays start this far off: more than what a solid takes for touching it.
-OFF_SURFACE = 1e-4
+OFF_SURFACE = 3e-4
 
 
 def toybox() -> tuple[Solid, ...]:
