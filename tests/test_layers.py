@@ -29,9 +29,9 @@ BELOW = {
     "sampling": {"geometry", "ops"},
     "render": {"geometry", "ops", "models.base"},
     "models": {"geometry", "render", "fields", "sampling", "ops", "config", "core", "data.scene"},
-    "training": {"geometry", "render", "data", "models", "config", "core"},
+    "training": {"geometry", "render", "data", "fields", "ops", "models", "config", "core"},
 }
-CONTROL = {"core", "config", "scheduler", "runs", "executor", "scheduler", "tasks", "report", "cli", "__main__"}
+CONTROL = {"core", "config", "scheduler", "runs", "executor", "tasks", "report", "cli", "__main__"}
 COMPUTE = set(BELOW) - CONTROL - {"__init__"}
 TORCH = {"torch", "jaxtyping", "numpy"}
 LAUNCHING = {"submitit", "subprocess"}

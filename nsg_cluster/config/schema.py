@@ -9,13 +9,31 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from nsg_cluster.config.base import Config, PositiveFloat, PositiveInt
+from nsg_cluster.config.model import (
+    HashGridConfig,
+    InstantNgpConfig,
+    ModelConfig,
+    OccupancyConfig,
+    PosesConfig,
+    ProposalConfig,
+)
+from nsg_cluster.config.training import (
+    Background,
+    DeadStart,
+    LossConfig,
+    OptimizerConfig,
+    ScheduleConfig,
+    TrainConfig,
+)
 from nsg_cluster.core.errors import ConfigError
 from nsg_cluster.core.files import absolute_path
 from nsg_cluster.core.units import parse_duration
 
 __all__ = [
+    "Background",
     "BlenderData",
     "Config",
     "DataConfig",
@@ -28,6 +46,8 @@ __all__ = [
     "ModelConfig",
     "OccupancyConfig",
     "OptimizerConfig",
+    "PosesConfig",
+    "ProposalConfig",
     "RenderConfig",
     "ResourcesConfig",
     "ScheduleConfig",
@@ -36,11 +56,6 @@ __all__ = [
     "TrainConfig",
 ]
 
-PositiveInt = Annotated[int, Field(ge=1)]
-PositiveFloat = Annotated[float, Field(gt=0)]
-Fraction = Annotated[float, Field(ge=0, le=1)]
-Background = Literal["white", "black", "random"]
-Point = tuple[float, float, float]
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*$"
 
 
@@ -61,12 +76,6 @@ def _duration(value: Any) -> Any:
 # Made absolute when read, so that a task finds the folder wherever it runs.
 Folder = Annotated[str, Field(min_length=1), AfterValidator(lambda text: str(absolute_path(text)))]
 Duration = Annotated[str, BeforeValidator(_duration)]
-
-
-class Config(BaseModel):
-    """Base of every section: frozen, unknown keys refused, no infinities."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
 
 class SyntheticData(Config):
@@ -123,147 +132,6 @@ class BlenderData(Config):
 
 
 DataConfig = Annotated[SyntheticData | BlenderData, Field(discriminator="kind")]
-
-
-class HashGridConfig(Config):
-    """Multiresolution hash grid (Instant-NGP, section 3)."""
-
-    levels: Annotated[int, Field(ge=1, le=32)] = 16
-    """Number of resolutions (L in the paper)."""
-    features: Literal[1, 2, 4, 8] = 2
-    """Features stored at each grid point (F in the paper)."""
-    log2_table_size: Annotated[int, Field(ge=4, le=24)] = 19
-    """Base-2 logarithm of the largest number of entries of a level (T in the paper)."""
-    base_resolution: Annotated[int, Field(ge=2, le=512)] = 16
-    """Cells along a side of the coarsest level (N_min in the paper)."""
-    max_resolution: Annotated[int, Field(ge=2, le=65536)] = 1024
-    """Cells along a side of the finest level (N_max in the paper)."""
-
-    @model_validator(mode="after")
-    def _coarse_before_fine(self) -> HashGridConfig:
-        if self.max_resolution < self.base_resolution:
-            raise ValueError(
-                f"max_resolution ({self.max_resolution}) must be at least base_resolution ({self.base_resolution})"
-            )
-        return self
-
-
-class OccupancyConfig(Config):
-    """Occupancy grid that lets rays skip empty space (Instant-NGP, appendix C)."""
-
-    resolution: Literal[16, 32, 64, 128, 256] = 128
-    """Cells along a side."""
-    update_every: PositiveInt = 16
-    """Steps between updates."""
-    warmup_steps: Annotated[int, Field(ge=0)] = 256
-    """Steps during which every cell is visited at each update."""
-    decay: Annotated[float, Field(gt=0, le=1)] = 0.95
-    """Factor applied to a cell's density at each update."""
-    threshold: Annotated[float, Field(ge=0)] = 0.01
-    """Opacity of one marching step above which a cell counts as occupied."""
-
-
-class InstantNgpConfig(Config):
-    """Instant-NGP: hash grid, two small networks, occupancy grid."""
-
-    kind: Literal["instant_ngp"]
-    hash_grid: HashGridConfig = HashGridConfig()
-    hidden_width: Annotated[int, Field(ge=8, le=1024)] = 64
-    """Neurons in each hidden layer."""
-    density_hidden_layers: Annotated[int, Field(ge=1, le=8)] = 1
-    """Hidden layers of the density network."""
-    color_hidden_layers: Annotated[int, Field(ge=1, le=8)] = 2
-    """Hidden layers of the color network."""
-    geometry_features: Annotated[int, Field(ge=1, le=256)] = 15
-    """Features that the density network hands to the color network."""
-    direction_degree: Annotated[int, Field(ge=1, le=4)] = 4
-    """Degree of the spherical harmonics of the view direction."""
-    occupancy: OccupancyConfig = OccupancyConfig()
-    steps_per_diagonal: Annotated[int, Field(ge=16, le=8192)] = 1024
-    """Marching steps along the diagonal of the scene box."""
-
-
-ModelConfig = Annotated[InstantNgpConfig, Field()]
-
-
-class OptimizerConfig(Config):
-    """Adam."""
-
-    learning_rate: Annotated[float, Field(gt=0, le=10)] = 1e-2
-    """Peak learning rate."""
-    betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (
-        0.9,
-        0.99,
-    )
-    """Decay of the first and second moment."""
-    eps: PositiveFloat = 1e-15
-    """Added to the root of the second moment."""
-    weight_decay: Annotated[float, Field(ge=0)] = 0.0
-    """L2 penalty on network weights (never on the hash grid)."""
-    max_grad_norm: PositiveFloat | None = None
-    """Clip gradients to this norm; no clipping by default."""
-
-
-class ScheduleConfig(Config):
-    """Learning rate over the steps."""
-
-    kind: Literal["constant", "cosine", "exponential"] = "exponential"
-    """Shape after the warm-up."""
-    warmup_steps: Annotated[int, Field(ge=0)] = 100
-    """Steps over which the rate rises linearly."""
-    final_factor: Annotated[float, Field(gt=0, le=1)] = 0.033
-    """Rate at the last step, as a fraction of the peak."""
-
-
-class LossConfig(Config):
-    """Weights and kinds of the loss terms."""
-
-    photometric: Literal["mse", "huber", "charbonnier"] = "huber"
-    """Distance between rendered and true color."""
-    opacity_entropy: Annotated[float, Field(ge=0)] = 1e-3
-    """Weight of -o ln o, which pushes the opacity o of a ray to 0 or 1."""
-    distortion: Annotated[float, Field(ge=0)] = 0.0
-    """Weight of the distortion loss of mip-NeRF 360 (eq. 15)."""
-
-
-class DeadStart(Config):
-    """When a start counts as dead, and what follows."""
-
-    check_step: Annotated[int, Field(ge=1)] = 300
-    """Step at which opacity is looked at."""
-    restarts: Annotated[int, Field(ge=0, le=10)] = 1
-    """How often training starts again from another seed before it is given up."""
-
-
-class TrainConfig(Config):
-    """How long and how training runs."""
-
-    steps: PositiveInt = 2000
-    """Optimizer steps."""
-    rays: Annotated[int, Field(ge=16, le=1 << 20)] = 1024
-    """Rays of the first step; later steps take as many as give ``samples``."""
-    samples: Annotated[int, Field(ge=256, le=1 << 24)] = 1 << 15
-    """Field evaluations aimed at in each step."""
-    background: Background = "random"
-    """Color behind transparent training pixels; evaluation uses ``evaluate.background``."""
-    transmittance_threshold: Annotated[float, Field(ge=0, lt=1)] = 1e-4
-    """Samples that less than this fraction of a ray's light reaches get no gradient, which is faster; 0 for all."""
-    optimizer: OptimizerConfig = OptimizerConfig()
-    schedule: ScheduleConfig = ScheduleConfig()
-    loss: LossConfig = LossConfig()
-    dead_start: DeadStart = DeadStart()
-    checkpoint_every_s: PositiveFloat = 60.0
-    """Seconds between checkpoints (one is also written at the end and on a warning signal)."""
-    keep_checkpoints: PositiveInt = 2
-    """Newest checkpoints that are kept."""
-    log_every: PositiveInt = 50
-    """Steps between scalars in the event files."""
-    preview_every: PositiveInt | None = 500
-    """Steps between previews of one held-out view; ``null`` for none."""
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Where to compute; ``auto`` takes a GPU where there is one."""
-    threads: PositiveInt | None = None
-    """CPU threads; all that the job has by default."""
 
 
 class EvaluateConfig(Config):

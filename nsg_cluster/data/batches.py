@@ -44,15 +44,20 @@ class RayBatches:
 
     def draw(self, num_rays: int, generator: Generator) -> RayBatch:
         """Draw pixels uniformly over all images, with replacement; the batch depends on the generator's state alone."""
+        return self.at(self.draw_pixels(num_rays, generator))
+
+    def draw_pixels(self, num_rays: int, generator: Generator) -> Int[Tensor, " rays"]:
+        """Return the indices of the pixels that ``draw`` draws."""
         drawn = torch.randint(self.pixels.shape[0], (num_rays,), generator=generator, device=generator.device)
-        return self._batch(drawn.to(self.pixels.device))
+        return drawn.to(self.pixels.device)
 
     def image(self, index: int) -> RayBatch:
         """Return all pixels of one image, row by row."""
         pixels = self.cameras.height * self.cameras.width
-        return self._batch(torch.arange(index * pixels, (index + 1) * pixels, device=self.pixels.device))
+        return self.at(torch.arange(index * pixels, (index + 1) * pixels, device=self.pixels.device))
 
-    def _batch(self, pixels: Int[Tensor, " rays"]) -> RayBatch:
+    def at(self, pixels: Int[Tensor, " rays"]) -> RayBatch:
+        """Return the pixels with the given indices, which count row by row and image by image."""
         values = self.pixels[pixels].float() / 255.0
         alpha = values[:, 3] if values.shape[1] == 4 else torch.ones_like(values[:, 0])
         rows = torch.div(pixels, self.cameras.width, rounding_mode="floor")

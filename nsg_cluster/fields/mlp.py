@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import itertools
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from nsg_cluster.ops.mlp import mlp
+from nsg_cluster.ops.reference.mlp import mlp as mlp_of_any_dtype
 
-__all__ = ["MLP"]
+__all__ = ["MLP", "set_precision"]
 
 
 class MLP(nn.Module):
@@ -24,7 +26,19 @@ class MLP(nn.Module):
             nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu")
         nn.init.kaiming_uniform_(layers[-1].weight, nonlinearity="linear")
         self.layers = nn.ModuleList(layers)
+        self.precision = torch.float32
 
     def forward(self, values: Float[Tensor, "points inputs"]) -> Float[Tensor, "points outputs"]:
-        """Apply the layers to each row."""
-        return mlp(values, [layer.weight for layer in self.layers if isinstance(layer, nn.Linear)])
+        """Apply the layers to each row; in lower precision by the matrix products of PyTorch."""
+        weights = [layer.weight for layer in self.layers if isinstance(layer, nn.Linear)]
+        if self.precision == torch.float32:
+            return mlp(values, weights)
+        rounded = [weight.to(self.precision) for weight in weights]
+        return mlp_of_any_dtype(values.to(self.precision), rounded).to(values.dtype)
+
+
+def set_precision(module: nn.Module, precision: torch.dtype) -> None:
+    """Let all perceptrons in a module compute in a dtype; weights, inputs and outputs keep theirs."""
+    for inner in module.modules():
+        if isinstance(inner, MLP):
+            inner.precision = precision

@@ -1,8 +1,8 @@
 """From position and direction to density and color.
 
-Density is the share of light stopped per scene unit. The field lives in an axis-aligned box; inside, positions are
-measured from the lower corner in units of the box. What the network says is divided by the box's longest side, so that
-a scene and its scaled copy train alike.
+Density is the share of light stopped per scene unit. A field lives in an axis-aligned box, or in all of space
+contracted around a box (``geometry.warps``). What its network says is divided by the longest side of the box that is
+``unit``, so that a scene and its scaled copy train alike.
 """
 
 from __future__ import annotations
@@ -13,15 +13,64 @@ from torch import Tensor, nn
 
 from nsg_cluster.fields.hashgrid import HashGrid
 from nsg_cluster.fields.mlp import MLP
+from nsg_cluster.geometry.warps import Contraction, to_unit_cube
 from nsg_cluster.ops.encode import spherical_harmonics, trunc_exp
 
-__all__ = ["HashRadianceField"]
+__all__ = ["HashDensityField", "HashRadianceField"]
 
 
-class HashRadianceField(nn.Module):
-    """Hash grid, density network, color network (Instant-NGP, https://arxiv.org/abs/2201.05989, section 5.4)."""
+class HashDensityField(nn.Module):
+    """Hash grid and density network."""
 
     box: Tensor
+
+    def __init__(
+        self,
+        grid: HashGrid,
+        box: Float[Tensor, "2 3"],
+        *,
+        hidden_width: int,
+        hidden_layers: int,
+        features: int = 0,
+        unit: float | None = None,
+        contraction: Contraction = "none",
+    ) -> None:
+        """Build the network on a grid.
+
+        Args:
+            grid: Fills the box, or contracted space.
+            box: Lower and upper corner.
+            hidden_width: Neurons in each hidden layer.
+            hidden_layers: Hidden layers of the network.
+            features: Numbers that it gives in addition to the density.
+            unit: Length over which a density of one stops most light; the longest side of the box by default.
+            contraction: How space is contracted around the box; ``none`` for what is inside alone.
+        """
+        super().__init__()
+        self.grid = grid
+        self.contraction = contraction
+        self.density_scale = 1.0 / (unit or float((box[1] - box[0]).max()))
+        self.register_buffer("box", box.clone(), persistent=False)
+        self.density_network = MLP(grid.num_outputs, 1 + features, width=hidden_width, hidden_layers=hidden_layers)
+
+    def geometry(
+        self, positions: Float[Tensor, "points 3"]
+    ) -> tuple[Float[Tensor, " points"], Float[Tensor, "points features"]]:
+        """Return the density and the features at each position."""
+        outputs = self.density_network(self.grid(to_unit_cube(positions, self.box, self.contraction)))
+        return trunc_exp(outputs[:, 0]) * self.density_scale, outputs[:, 1:]
+
+    def density(self, positions: Float[Tensor, "points 3"]) -> Float[Tensor, " points"]:
+        """Return the density alone."""
+        return self.geometry(positions)[0]
+
+    def forward(self, positions: Float[Tensor, "points 3"]) -> Float[Tensor, " points"]:
+        """Return the density, as a module."""
+        return self.density(positions)
+
+
+class HashRadianceField(HashDensityField):
+    """Hash grid, density network, color network (Instant-NGP, https://arxiv.org/abs/2201.05989, section 5.4)."""
 
     def __init__(
         self,
@@ -33,38 +82,33 @@ class HashRadianceField(nn.Module):
         color_hidden_layers: int,
         geometry_features: int,
         direction_degree: int,
+        appearance_features: int = 0,
+        unit: float | None = None,
+        contraction: Contraction = "none",
     ) -> None:
-        """Build both networks on a grid that fills the box."""
-        super().__init__()
-        self.grid = grid
+        """Build both networks on a grid; the color network is told ``appearance_features`` numbers about an image."""
+        super().__init__(
+            grid,
+            box,
+            hidden_width=hidden_width,
+            hidden_layers=density_hidden_layers,
+            features=geometry_features,
+            unit=unit,
+            contraction=contraction,
+        )
         self.direction_degree = direction_degree
-        self.density_scale = 1.0 / float((box[1] - box[0]).max())
-        self.register_buffer("box", box.clone(), persistent=False)
-        self.density_network = MLP(
-            grid.num_outputs, 1 + geometry_features, width=hidden_width, hidden_layers=density_hidden_layers
-        )
-        self.color_network = MLP(
-            direction_degree**2 + geometry_features, 3, width=hidden_width, hidden_layers=color_hidden_layers
-        )
+        inputs = direction_degree**2 + appearance_features + geometry_features
+        self.color_network = MLP(inputs, 3, width=hidden_width, hidden_layers=color_hidden_layers)
 
-    def geometry(
-        self, positions: Float[Tensor, "points 3"]
-    ) -> tuple[Float[Tensor, " points"], Float[Tensor, "points features"]]:
-        """Return the density and what the color network is told about each position."""
-        unit = (positions - self.box[0]) / (self.box[1] - self.box[0])
-        outputs = self.density_network(self.grid(unit))
-        return trunc_exp(outputs[:, 0]) * self.density_scale, outputs[:, 1:]
-
-    def density(self, positions: Float[Tensor, "points 3"]) -> Float[Tensor, " points"]:
-        """Return the density alone."""
-        return self.geometry(positions)[0]
-
-    def encode_directions(self, directions: Float[Tensor, "rays 3"]) -> Float[Tensor, "rays harmonics"]:
-        """Return the spherical harmonics of unit vectors: once a ray, however many samples it has."""
-        return spherical_harmonics(directions, self.direction_degree)
+    def encode_directions(
+        self, directions: Float[Tensor, "rays 3"], appearance: Float[Tensor, "rays looks"] | None = None
+    ) -> Float[Tensor, "rays width"]:
+        """Return what the color network is told about unit vectors and images: once a ray, for all of its samples."""
+        harmonics = spherical_harmonics(directions, self.direction_degree)
+        return harmonics if appearance is None else torch.cat([harmonics, appearance], dim=-1)
 
     def color(
-        self, features: Float[Tensor, "points features"], directions: Float[Tensor, "points harmonics"]
+        self, features: Float[Tensor, "points features"], encoded: Float[Tensor, "points width"]
     ) -> Float[Tensor, "points 3"]:
         """Return colors from 0 to 1, given what ``geometry`` and ``encode_directions`` returned."""
-        return torch.sigmoid(self.color_network(torch.cat([directions, features], dim=-1)))
+        return torch.sigmoid(self.color_network(torch.cat([encoded, features], dim=-1)))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from jaxtyping import Float, Int
 from torch import Tensor
 
-__all__ = ["RaySamples", "Rays"]
+__all__ = ["Histogram", "RaySamples", "Rays", "midpoints"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,3 +58,22 @@ class RaySamples:
     def __len__(self) -> int:
         """Return the number of intervals of all rays."""
         return self.starts.shape[0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Histogram:
+    """Weights of intervals that follow one another, equally many on every ray, in normalized distance 0 to 1."""
+
+    edges: Float[Tensor, "rays edges"]
+    """Ends of the intervals, in order."""
+    weights: Float[Tensor, "rays bins"]
+    """Share of each interval in its ray's color."""
+
+
+def midpoints(
+    rays: Rays, samples: RaySamples, chosen: Int[Tensor, " chosen"] | slice = slice(None)
+) -> Float[Tensor, "chosen 3"]:
+    """Return the middle of intervals, in world coordinates; differentiable in the rays."""
+    middle = (samples.starts[chosen] + samples.ends[chosen]) / 2
+    owners = samples.rays[chosen]
+    return rays.origins[owners] + middle[:, None] * rays.directions[owners]

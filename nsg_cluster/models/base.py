@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 from jaxtyping import Float
 from torch import Generator, Tensor
 
-from nsg_cluster.geometry.rays import Rays, RaySamples
+from nsg_cluster.geometry.rays import Histogram, Rays, RaySamples
 
 __all__ = ["RadianceModel", "Rendering"]
 
@@ -27,6 +27,8 @@ class Rendering:
     """The intervals at which the field was evaluated."""
     weights: Float[Tensor, " samples"]
     """Share of each interval in its ray's color."""
+    histograms: tuple[Histogram, ...] = ()
+    """Where samples come from proposals: those of each round, and last what the field found."""
 
 
 @runtime_checkable
@@ -53,4 +55,8 @@ class RadianceModel(Protocol):
 
     def before_step(self, step: int, generator: Generator) -> None:
         """Do what is due before an optimizer step: occupancy, annealing."""
+        ...
+
+    def figures(self) -> dict[str, float]:
+        """Return numbers for the events."""
         ...

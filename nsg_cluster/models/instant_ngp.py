@@ -1,65 +1,57 @@
-"""Instant-NGP: one hash field and the occupancy grid that tells where to evaluate it.
+"""Instant-NGP: one hash field, and a sampler that tells where to evaluate it.
 
 Müller et al., "Instant Neural Graphics Primitives with a Multiresolution Hash Encoding",
-https://arxiv.org/abs/2201.05989. Rays are clipped to the scene box and to the range from ``near`` to ``far``.
+https://arxiv.org/abs/2201.05989. Rays are clipped to what is modeled and to the range from ``near`` to ``far``.
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import torch
 from jaxtyping import Float, Int
 from torch import Generator, Tensor, nn
 
 from nsg_cluster.config.schema import InstantNgpConfig
-from nsg_cluster.fields.hashgrid import HashGrid
+from nsg_cluster.fields.mlp import set_precision
 from nsg_cluster.fields.radiance import HashRadianceField
-from nsg_cluster.geometry.rays import Rays, RaySamples
+from nsg_cluster.geometry.rays import Histogram, Rays, midpoints
 from nsg_cluster.models.base import Rendering
-from nsg_cluster.ops.encode import HashGridLayout
+from nsg_cluster.models.per_image import PerImage
 from nsg_cluster.render.volume import keep_samples, render_in_rounds, render_samples, visible
-from nsg_cluster.sampling.occupancy import OccupancyGrid
+from nsg_cluster.sampling.base import Sampler
 
 __all__ = ["InstantNgp"]
 
 
 class InstantNgp(nn.Module):
-    """Hash grid, two small networks, occupancy grid."""
+    """Hash grid, two small networks, a sampler, and what is learned about each image."""
 
-    def __init__(self, config: InstantNgpConfig, box: Float[Tensor, "2 3"], *, near: float, far: float) -> None:
-        """Draw initial weights from torch's global generator.
+    sampler: Sampler
+
+    def __init__(
+        self,
+        config: InstantNgpConfig,
+        field: HashRadianceField,
+        sampler: Sampler,
+        per_image: PerImage,
+        *,
+        near: float,
+        far: float,
+    ) -> None:
+        """Put the parts together.
 
         Args:
-            config: Sizes.
-            box: Lower and upper corner of the scene.
+            config: What they were made from.
+            field: Density and color.
+            sampler: Where to evaluate them.
+            per_image: What is learned about each training image.
             near: Distance along a ray before which nothing is seen.
             far: Distance along a ray beyond which nothing is seen.
         """
         super().__init__()
         self.config, self.near, self.far = config, near, far
-        grid = config.hash_grid
-        layout = HashGridLayout(
-            levels=grid.levels,
-            features=grid.features,
-            log2_table_size=grid.log2_table_size,
-            base_resolution=grid.base_resolution,
-            max_resolution=grid.max_resolution,
-        )
-        self.field = HashRadianceField(
-            HashGrid(layout),
-            box,
-            hidden_width=config.hidden_width,
-            density_hidden_layers=config.density_hidden_layers,
-            color_hidden_layers=config.color_hidden_layers,
-            geometry_features=config.geometry_features,
-            direction_degree=config.direction_degree,
-        )
-        self.occupancy = OccupancyGrid(
-            box,
-            resolution=config.occupancy.resolution,
-            step=float((box[1] - box[0]).norm()) / config.steps_per_diagonal,
-            decay=config.occupancy.decay,
-            threshold=config.occupancy.threshold,
-        )
+        self.field, self.sampler, self.per_image = field, sampler, per_image
 
     def render_rays(
         self,
@@ -70,51 +62,55 @@ class InstantNgp(nn.Module):
         transmittance_threshold: float = 0.0,
     ) -> Rendering:
         """Render rays over a background: all samples with gradients in training, front to back in evaluation."""
-        jitter = None
-        if generator is not None:
-            jitter = torch.rand(len(rays), generator=generator, device=generator.device).to(rays.origins.device)
-        samples = self.occupancy.march(rays, near=self.near, far=self.far, jitter=jitter)
-        directions = self.field.encode_directions(rays.directions)
+        rays = self.per_image.corrected(rays)
         if self.training:
-            return self._render_for_gradients(rays, samples, directions, background, transmittance_threshold)
-
-        def evaluate(chosen: Int[Tensor, " chosen"]) -> tuple[Tensor, Tensor]:
-            densities, features = self.field.geometry(_midpoints(rays, samples, chosen))
-            return densities, self.field.color(features, directions[samples.rays[chosen]])
-
+            return self._render_for_gradients(rays, background, generator, transmittance_threshold)
         with torch.no_grad():
+            placed = self.sampler.place(rays, near=self.near, far=self.far, generator=generator)
+            encoded = self.field.encode_directions(rays.directions, self.per_image.appearance(rays))
+
+            def evaluate(chosen: Int[Tensor, " chosen"]) -> tuple[Tensor, Tensor]:
+                densities, features = self.field.geometry(midpoints(rays, placed.samples, chosen))
+                return densities, self.field.color(features, encoded[placed.samples.rays[chosen]])
+
             return render_in_rounds(
-                samples, evaluate, background=background, transmittance_threshold=transmittance_threshold
+                placed.samples, evaluate, background=background, transmittance_threshold=transmittance_threshold
             )
 
     def before_step(self, step: int, generator: Generator) -> None:
-        """Update the occupancy grid where it is due: all cells during the warm-up, some of them later."""
-        occupancy = self.config.occupancy
-        if step > 0 and step % occupancy.update_every == 0:
-            self.occupancy.update(self.field.density, generator, every_cell=step <= occupancy.warmup_steps)
+        """Let the sampler do what is due before an optimizer step."""
+        self.sampler.before_step(step, self.field.density, generator)
+
+    def figures(self) -> dict[str, float]:
+        """Return numbers for the events."""
+        return self.sampler.figures()
+
+    def set_precision(self, precision: torch.dtype) -> None:
+        """Let the networks compute in a dtype."""
+        set_precision(self, precision)
 
     def _render_for_gradients(
         self,
         rays: Rays,
-        samples: RaySamples,
-        directions: Float[Tensor, "rays harmonics"],
         background: Float[Tensor, "rays 3"],
+        generator: Generator | None,
         transmittance_threshold: float,
     ) -> Rendering:
-        """Evaluate densities first, and with gradients only what light reaches."""
-        if transmittance_threshold > 0:
+        """Evaluate densities first where samples are many, and with gradients only what light reaches."""
+        placed = self.sampler.place(rays, near=self.near, far=self.far, generator=generator)
+        samples = placed.samples
+        if transmittance_threshold > 0 and placed.edges is None:
             with torch.no_grad():
-                densities = self.field.density(_midpoints(rays, samples))
+                densities = self.field.density(midpoints(rays, samples))
                 samples = keep_samples(samples, visible(samples, densities, transmittance_threshold))
-        densities, features = self.field.geometry(_midpoints(rays, samples))
-        colors = self.field.color(features, directions[samples.rays])
-        return render_samples(samples, densities, colors, background=background)
-
-
-def _midpoints(
-    rays: Rays, samples: RaySamples, chosen: Int[Tensor, " chosen"] | slice = slice(None)
-) -> Float[Tensor, "chosen 3"]:
-    """Return the middle of samples, in world coordinates."""
-    middle = (samples.starts[chosen] + samples.ends[chosen]) / 2
-    owners = samples.rays[chosen]
-    return rays.origins[owners] + middle[:, None] * rays.directions[owners]
+        densities, features = self.field.geometry(midpoints(rays, samples))
+        encoded = self.field.encode_directions(rays.directions, self.per_image.appearance(rays))
+        colors = self.field.color(features, encoded[samples.rays])
+        gains = self.per_image.gains(rays)
+        if gains is not None:
+            colors = colors * gains[samples.rays]
+        rendering = render_samples(samples, densities, colors, background=background)
+        if placed.edges is None:
+            return rendering
+        found = Histogram(edges=placed.edges, weights=rendering.weights.view(len(rays), -1))
+        return replace(rendering, histograms=(*placed.proposals, found))

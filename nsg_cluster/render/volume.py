@@ -15,13 +15,15 @@ from torch import Tensor
 
 from nsg_cluster.geometry.rays import RaySamples
 from nsg_cluster.models.base import Rendering
+from nsg_cluster.ops.histogram import interlevel_bound
 from nsg_cluster.ops.volume import composite, distortion
 
-__all__ = ["keep_samples", "ray_distortion", "render_in_rounds", "render_samples", "visible"]
+__all__ = ["keep_samples", "ray_distortion", "ray_interlevel", "render_in_rounds", "render_samples", "visible"]
 
 Evaluate = Callable[[Int[Tensor, " chosen"]], tuple[Float[Tensor, " chosen"], Float[Tensor, "chosen 3"]]]
 
 _TINY = 1e-10
+_SMALLEST_WEIGHT = torch.finfo(torch.float32).eps
 
 
 def render_samples(
@@ -124,9 +126,31 @@ def keep_samples(samples: RaySamples, kept: Bool[Tensor, " samples"]) -> RaySamp
 
 
 def ray_distortion(rendering: Rendering) -> Float[Tensor, " rays"]:
-    """Return the distortion of each ray in scene units (mip-NeRF 360, https://arxiv.org/abs/2111.12077, eq. 15)."""
+    """Return the distortion of each ray (mip-NeRF 360, https://arxiv.org/abs/2111.12077, eq. 15).
+
+    In normalized distance where samples come from proposals, otherwise in scene units.
+    """
     samples = rendering.samples
-    return distortion(rendering.weights, samples.starts, samples.ends, samples.offsets)
+    if not rendering.histograms:
+        return distortion(rendering.weights, samples.starts, samples.ends, samples.offsets)
+    edges = rendering.histograms[-1].edges
+    starts, ends = edges[:, :-1].flatten(), edges[:, 1:].flatten()
+    return distortion(rendering.weights, starts, ends, samples.offsets)
+
+
+def ray_interlevel(rendering: Rendering) -> Float[Tensor, " rays"]:
+    """Return by how much the proposals of each ray fail to cover what the field found there.
+
+    The mean over intervals of ``max(0, w - bound)² / w``, summed over the rounds of proposals; the field's own weights
+    ``w`` are constants (mip-NeRF 360, https://arxiv.org/abs/2111.12077, eq. 13, where intervals are summed).
+    """
+    *proposals, found = rendering.histograms
+    weights = found.weights.detach()
+    loss = torch.zeros_like(rendering.opacity)
+    for proposal in proposals:
+        excess = (weights - interlevel_bound(found.edges, proposal.edges, proposal.weights)).clamp(min=0.0)
+        loss = loss + (excess.square() / (weights + _SMALLEST_WEIGHT)).mean(dim=1)
+    return loss
 
 
 def _ranges(

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from nsg_cluster.config.schema import Experiment
 from nsg_cluster.core.errors import CheckpointError
@@ -32,7 +33,7 @@ __all__ = ["Snapshot", "discard", "identity", "load_model", "load_newest", "save
 
 log = logging.getLogger(__name__)
 
-FORMAT = 1
+FORMAT = 2
 NAME = re.compile(r"step-(\d{8,})\.pt")
 # What may change between the attempts of one run without changing its result.
 FREE = (
@@ -66,6 +67,14 @@ class Snapshot:
     """Parameters and buffers."""
     optimizer: dict[str, Any]
     """Moments and settings."""
+    samples: int | None = None
+    """Field evaluations aimed at in the next step: fewer than configured where memory was short."""
+    average: dict[str, Any] | None = None
+    """Running mean of the parameters, if one is kept."""
+    errors: Tensor | None = None
+    """What the error map remembers, if there is one."""
+    loss_scale: tuple[float, int] = (1.0, 0)
+    """Factor of the loss, and good steps since it last changed."""
 
 
 def identity(experiment: Experiment) -> dict[str, Any]:
@@ -120,6 +129,8 @@ def load_newest(
 def load_model(experiment: Experiment, paths: TaskPaths, scene: Scene) -> tuple[InstantNgp, Snapshot]:
     """Return the model of a task as its newest good checkpoint has it, on the CPU and in evaluation mode.
 
+    Its weights are their running mean, where one was kept.
+
     Raises:
         CheckpointError: There is no good checkpoint, or it belongs to another experiment.
     """
@@ -127,7 +138,7 @@ def load_model(experiment: Experiment, paths: TaskPaths, scene: Scene) -> tuple[
     if snapshot is None:
         raise CheckpointError(f"{paths.checkpoints}: holds no usable checkpoint; train first")
     model = build_model(experiment.model, scene)
-    model.load_state_dict(snapshot.model)
+    model.load_state_dict(snapshot.model | (snapshot.average or {}))
     return model.eval(), snapshot
 
 

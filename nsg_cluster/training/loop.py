@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import torch
@@ -20,21 +21,15 @@ from nsg_cluster.core.signals import StopSignal
 from nsg_cluster.data.batches import RayBatches
 from nsg_cluster.data.loaders import load_scene
 from nsg_cluster.data.scene import Scene
-from nsg_cluster.models.base import Rendering
-from nsg_cluster.models.build import build_model
-from nsg_cluster.models.instant_ngp import InstantNgp
 from nsg_cluster.training import checkpoint
 from nsg_cluster.training.device import prepare_device
 from nsg_cluster.training.events import Events, disk_errors
-from nsg_cluster.training.generators import mix, step_generator
-from nsg_cluster.training.guards import Vitals, check_finite, death, measure_vitals
-from nsg_cluster.training.objective import Score, background_colors, score
-from nsg_cluster.training.optimizer import build_optimizer, clip_gradients, set_learning_rate
+from nsg_cluster.training.guards import death
 from nsg_cluster.training.reports import Clock, Reports
+from nsg_cluster.training.state import State, new_state, restore, snapshot_of
+from nsg_cluster.training.step import take_step
 
 __all__ = ["TrainResult", "train"]
-
-MIN_RAYS, MAX_RAYS = 16, 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,29 +46,6 @@ class TrainResult:
     """Time of all attempts."""
     restarts: int
     """Dead starts that were given up."""
-
-
-@dataclass(slots=True)
-class _State:
-    """What changes from step to step."""
-
-    model: InstantNgp
-    optimizer: torch.optim.Optimizer
-    rays: int
-    step: int = 0
-    restart: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Step:
-    """What one step did."""
-
-    rendering: Rendering
-    score: Score
-    vitals: Vitals | None
-    """Measured where a dead start is looked for."""
-    rates: dict[str, float]
-    """Settings of the step that go into the events."""
 
 
 def train(experiment: Experiment, paths: TaskPaths, *, stop: StopSignal) -> TrainResult:
@@ -99,10 +71,10 @@ def train(experiment: Experiment, paths: TaskPaths, *, stop: StopSignal) -> Trai
         reports = Reports(experiment, paths, scene.test, events, clock=clock, device=device)
         keeper = _Keeper(experiment, paths, clock, saved_step=state.step)
         while state.step < config.steps:
-            done = _take_step(experiment, batches, state)
-            reports.step_done(state.step, done.rendering, done.score, done.rates, state.model)
+            done = take_step(experiment, batches, state, notice=partial(_warn, events, state.step))
+            reports.step_done(done, state)
             if done.vitals is not None and (reason := death(done.vitals)) is not None:
-                state = _start_again(experiment, paths, scene, events, dead=state, reason=reason)
+                state = _start_again(experiment, paths, scene, events, dead=state, device=device, reason=reason)
             elif stop.requested is not None:
                 break
             elif keeper.is_due():
@@ -117,75 +89,18 @@ def train(experiment: Experiment, paths: TaskPaths, *, stop: StopSignal) -> Trai
     )
 
 
-def _take_step(experiment: Experiment, batches: RayBatches, state: _State) -> _Step:
-    """Do one optimizer step and choose the number of rays of the next."""
-    config, model, device = experiment.train, state.model, batches.pixels.device
-    occupancy, drawing, backdrop, jitter = (
-        step_generator(experiment.seed, restart=state.restart, step=state.step, purpose=purpose, device=device)
-        for purpose in ("occupancy", "batch", "background", "jitter")
-    )
-    rate = set_learning_rate(state.optimizer, config.optimizer, config.schedule, step=state.step, steps=config.steps)
-    model.before_step(state.step, occupancy)
-    batch = batches.draw(state.rays, drawing)
-    background = background_colors(config.background, state.rays, generator=backdrop, device=device)
-    truth = batch.over(background)
-    rendering = model.render_rays(
-        batch.rays,
-        background=background,
-        generator=jitter,
-        transmittance_threshold=config.transmittance_threshold,
-    )
-    scored = score(config.loss, rendering, truth)
-    state.optimizer.zero_grad()
-    torch.autograd.backward(scored.loss)
-    check_finite(model, scored, state.step + 1)
-    clip_gradients(model, config.optimizer)
-    state.optimizer.step()
-    state.step += 1
-    state.rays = _next_rays(state.rays, len(rendering.samples), config.samples)
-    look = state.step % config.dead_start.check_step == 0
-    return _Step(
-        rendering=rendering,
-        score=scored,
-        vitals=measure_vitals(rendering, scored, truth=truth, alpha=batch.alpha, background=background)
-        if look
-        else None,
-        rates={"lr": rate},
-    )
-
-
-def _next_rays(rays: int, samples: int, target: int) -> int:
-    """Return as many rays as would have given ``target`` samples, at most twice as many as before."""
-    wanted = rays * target // samples if samples > 0 else MAX_RAYS
-    return max(MIN_RAYS, min(wanted, 2 * rays, MAX_RAYS))
-
-
-def _new_state(experiment: Experiment, scene: Scene, device: torch.device, restart: int) -> _State:
-    """Build a model and its optimizer; each start has initial weights of its own."""
-    seed = mix(experiment.seed, restart)
-    model = build_model(experiment.model, scene, seed=seed).to(device).train()
-    return _State(
-        model=model,
-        optimizer=build_optimizer(model, experiment.train.optimizer),
-        rays=experiment.train.rays,
-        restart=restart,
-    )
-
-
 def _resume(
     experiment: Experiment, paths: TaskPaths, scene: Scene, events: Events, device: torch.device
-) -> tuple[_State, Clock]:
+) -> tuple[State, Clock]:
     """Return the state of the newest good checkpoint, or a new one."""
     passed_over: list[str] = []
     snapshot = checkpoint.load_newest(
         paths.checkpoints, identity=checkpoint.identity(experiment), report=passed_over.append
     )
-    state = _new_state(experiment, scene, device, 0 if snapshot is None else snapshot.restart)
+    state = new_state(experiment, scene, device, restart=0 if snapshot is None else snapshot.restart)
     clock = Clock()
     if snapshot is not None:
-        state.model.load_state_dict(snapshot.model)
-        state.optimizer.load_state_dict(snapshot.optimizer)
-        state.step, state.rays = snapshot.step, snapshot.rays
+        restore(state, snapshot)
         clock = Clock(snapshot.cpu_s, snapshot.wall_s)
     events.begin(state.step)
     for text in passed_over:
@@ -200,8 +115,15 @@ def _resume(
 
 
 def _start_again(
-    experiment: Experiment, paths: TaskPaths, scene: Scene, events: Events, *, dead: _State, reason: str
-) -> _State:
+    experiment: Experiment,
+    paths: TaskPaths,
+    scene: Scene,
+    events: Events,
+    *,
+    dead: State,
+    device: torch.device,
+    reason: str,
+) -> State:
     """Begin from other initial weights.
 
     Raises:
@@ -219,7 +141,11 @@ def _start_again(
     checkpoint.discard(paths.checkpoints)
     events.begin(0)
     events.notice(0, f"{text}; training starts again from another seed", "warning")
-    return _new_state(experiment, scene, dead.model.occupancy.bits.device, dead.restart + 1)
+    return new_state(experiment, scene, device, restart=dead.restart + 1)
+
+
+def _warn(events: Events, step: int, text: str) -> None:
+    events.notice(step, text, "warning")
 
 
 class _Keeper:
@@ -234,20 +160,11 @@ class _Keeper:
         """Say whether the newest checkpoint is old enough."""
         return time.monotonic() - self._saved_at_s >= self._config.checkpoint_every_s
 
-    def save(self, state: _State) -> None:
+    def save(self, state: State) -> None:
         """Write a checkpoint, unless this very state is already on disk."""
         if state.step == self._saved_step:
             return
-        snapshot = checkpoint.Snapshot(
-            step=state.step,
-            restart=state.restart,
-            rays=state.rays,
-            cpu_s=self._clock.cpu_s,
-            wall_s=self._clock.wall_s,
-            threads=torch.get_num_threads(),
-            model=state.model.state_dict(),
-            optimizer=state.optimizer.state_dict(),
-        )
+        snapshot = snapshot_of(state, cpu_s=self._clock.cpu_s, wall_s=self._clock.wall_s)
         with disk_errors():
             checkpoint.save(self._folder, snapshot, identity=self._identity, keep=self._config.keep_checkpoints)
         self._saved_step, self._saved_at_s = state.step, time.monotonic()

@@ -10,7 +10,7 @@ from torch import Generator, Tensor
 
 from nsg_cluster.config.schema import Background, LossConfig
 from nsg_cluster.models.base import Rendering
-from nsg_cluster.render.volume import ray_distortion
+from nsg_cluster.render.volume import ray_distortion, ray_interlevel
 from nsg_cluster.training import losses
 
 __all__ = ["Score", "background_colors", "score"]
@@ -44,6 +44,8 @@ def score(config: LossConfig, rendering: Rendering, truth: Float[Tensor, "rays 3
         terms["opacity_entropy"] = config.opacity_entropy * losses.opacity_entropy(rendering.opacity)
     if config.distortion > 0:
         terms["distortion"] = config.distortion * ray_distortion(rendering).mean()
+    if config.interlevel > 0 and rendering.histograms:
+        terms["interlevel"] = config.interlevel * ray_interlevel(rendering).mean()
     return Score(
         loss=torch.stack(list(terms.values())).sum(),
         terms=terms,

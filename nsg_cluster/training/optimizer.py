@@ -1,42 +1,94 @@
-"""Parameter groups, the optimizer, and its rate at a step."""
+"""Parameter groups, the optimizer, and its rates at a step."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import torch
 from torch import nn
 
-from nsg_cluster.config.schema import OptimizerConfig, ScheduleConfig
+from nsg_cluster.config.schema import OptimizerConfig, PosesConfig, ScheduleConfig
+from nsg_cluster.core.errors import MachineError
+from nsg_cluster.fields.hashgrid import HashGrid
+from nsg_cluster.models.per_image import PerImage
+from nsg_cluster.ops.adam import Adam
 from nsg_cluster.training.schedule import learning_rate_factor
 
-__all__ = ["build_optimizer", "clip_gradients", "set_learning_rate"]
+__all__ = ["build_optimizer", "clip_gradients", "set_learning_rates"]
 
 
 def build_optimizer(model: nn.Module, config: OptimizerConfig) -> torch.optim.Optimizer:
-    """Return Adam over a model's parameters; only weights of linear layers decay."""
-    decayed = [layer.weight for layer in model.modules() if isinstance(layer, nn.Linear)]
-    known = {id(parameter) for parameter in decayed}
-    others = [parameter for parameter in model.parameters() if id(parameter) not in known]
-    groups = [{"params": decayed, "weight_decay": config.weight_decay}, {"params": others, "weight_decay": 0.0}]
-    return torch.optim.Adam(
-        [group for group in groups if group["params"]],
-        lr=config.learning_rate,
-        betas=config.betas,
-        eps=config.eps,
-        fused=True,
-    )
+    """Return Adam over a model's parameters.
+
+    Only weights of linear layers decay. Poses are a group of their own, whose rate is their own too.
+
+    Raises:
+        MachineError: The package of the backend is missing.
+    """
+    groups = _groups(model, config.weight_decay)
+    common: dict[str, Any] = {"lr": config.learning_rate, "betas": config.betas, "eps": config.eps}
+    if config.backend == "native":
+        return Adam(groups, **common)
+    if config.backend == "torch":
+        return torch.optim.Adam(groups, fused=True, **common)
+    fused: torch.optim.Optimizer = _apex()(groups, adam_w_mode=False, **common)
+    return fused
 
 
-def set_learning_rate(
-    optimizer: torch.optim.Optimizer, config: OptimizerConfig, schedule: ScheduleConfig, *, step: int, steps: int
-) -> float:
-    """Set the rate of every group for a step and return it."""
-    rate = config.learning_rate * learning_rate_factor(schedule, step, steps)
+def set_learning_rates(
+    optimizer: torch.optim.Optimizer,
+    config: OptimizerConfig,
+    schedule: ScheduleConfig,
+    *,
+    poses: PosesConfig | None = None,
+    step: int,
+    steps: int,
+) -> dict[str, float]:
+    """Set the rate of every group for a step; return the rate, and that of poses where they are refined."""
+    rates = {"lr": config.learning_rate * learning_rate_factor(schedule, step, steps)}
+    if poses is not None:
+        progress = min(1.0, step / (poses.decay_steps or steps))
+        rates["lr_poses"] = poses.rate * (poses.final_rate / poses.rate) ** progress
     for group in optimizer.param_groups:
-        group["lr"] = rate
-    return rate
+        group["lr"] = rates["lr_poses" if group["is_poses"] else "lr"]
+    return rates
 
 
 def clip_gradients(model: nn.Module, config: OptimizerConfig) -> None:
     """Scale the gradients of all parameters together down to ``max_grad_norm``, where one is set."""
     if config.max_grad_norm is not None:
         nn.utils.clip_grad_norm_(model.parameters(), config.max_grad_norm)
+
+
+def _groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Return the groups that are not empty: weights, sparsely used tables, poses, and all others."""
+    modules = list(model.modules())
+    weights = [layer.weight for layer in modules if isinstance(layer, nn.Linear)]
+    tables = [grid.table for grid in modules if isinstance(grid, HashGrid)]
+    poses = [parameter for table in modules if isinstance(table, PerImage) for parameter in table.pose_parameters()]
+    known = {id(parameter) for parameter in (*weights, *tables, *poses)}
+    others = [parameter for parameter in model.parameters() if id(parameter) not in known]
+    plain = {"weight_decay": 0.0, "skip_zeros": False, "is_poses": False}
+    groups: list[dict[str, Any]] = [
+        {**plain, "params": weights, "weight_decay": weight_decay},
+        {**plain, "params": tables, "skip_zeros": True},
+        {**plain, "params": poses, "is_poses": True},
+        {**plain, "params": others},
+    ]
+    return [group for group in groups if group["params"]]
+
+
+def _apex() -> Any:
+    """Return the fused Adam of apex.
+
+    Raises:
+        MachineError: apex is not installed.
+    """
+    try:
+        from apex.optimizers import FusedAdam
+    except ImportError as error:
+        raise MachineError(
+            f"train.optimizer.backend: 'apex' cannot be used here ({error}); take 'native', or install apex with its "
+            "CUDA extensions"
+        ) from None
+    return FusedAdam

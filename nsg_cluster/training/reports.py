@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 import torch
@@ -10,12 +11,11 @@ import torch
 from nsg_cluster.config.schema import Experiment
 from nsg_cluster.core.paths import TaskPaths
 from nsg_cluster.data.scene import Views
-from nsg_cluster.models.base import Rendering
-from nsg_cluster.models.instant_ngp import InstantNgp
 from nsg_cluster.training.events import Events, disk_errors
-from nsg_cluster.training.objective import Score
 from nsg_cluster.training.preview import PreviewView
 from nsg_cluster.training.progress import Progress, psnr_of
+from nsg_cluster.training.state import State
+from nsg_cluster.training.step import Step
 
 __all__ = ["Clock", "Reports"]
 
@@ -60,11 +60,10 @@ class Reports:
         self._sums: dict[str, torch.Tensor] = {}
         self._steps = 0
 
-    def step_done(
-        self, step: int, rendering: Rendering, score: Score, rates: dict[str, float], model: InstantNgp
-    ) -> None:
-        """Report on a step; the first step is 1."""
-        rays, samples = len(rendering.opacity), len(rendering.samples)
+    def step_done(self, done: Step, state: State) -> None:
+        """Report on the step that led to a state; the first step is 1."""
+        step, score = state.step, done.score
+        rays, samples = len(done.rendering.opacity), len(done.rendering.samples)
         loss = score.loss.detach()
         with disk_errors():
             self._progress.step_done(step, rays=rays, samples=samples, loss=loss, squared_error=score.squared_error)
@@ -73,12 +72,13 @@ class Reports:
         if step % self._config.log_every == 0 or is_last:
             means = self._take_means()
             psnr = psnr_of(means.pop("squared_error"))
-            sizes = {"rays": rays, "samples": samples, "occupied": model.occupancy.occupied_share}
+            sizes = {"rays": rays, "samples": samples, **state.model.figures()}
             times = {"cpu_s": self._clock.cpu_s, "wall_s": self._clock.wall_s}
-            self._events.scalars(step, {**means, "psnr": psnr, **rates, **sizes, **times})
+            self._events.scalars(step, {**means, "psnr": psnr, **done.rates, **sizes, **times})
         every = self._config.preview_every
         if every is not None and (step % every == 0 or is_last):
-            preview = self._preview.render(model)
+            with nullcontext() if state.average is None else state.average.in_place():
+                preview = self._preview.render(state.model)
             self._events.preview(step, preview.image)
             self._events.scalars(step, {"preview_psnr": preview.psnr, "cpu_s": self._clock.cpu_s})
 

@@ -15,14 +15,17 @@ __all__ = ["learning_rate_factor"]
 def learning_rate_factor(config: ScheduleConfig, step: int, steps: int) -> float:
     """Return the learning rate of a step as a fraction of the peak rate.
 
-    The rate rises linearly over ``warmup_steps`` (the first step already moves), stays at the peak or falls from it,
-    and reaches ``final_factor`` at the last step. A warm-up longer than the training is all there is.
+    The rate rises linearly over ``warmup_steps`` (the first step already moves), stays at the peak or falls from it:
+    to ``final_factor`` at the last step, or by a factor at each milestone. A warm-up longer than the training is all
+    there is.
     """
     if step < config.warmup_steps:
         return (step + 1) / config.warmup_steps
     progress = (step - config.warmup_steps) / max(1, steps - 1 - config.warmup_steps)
     if config.kind == "constant":
         return 1.0
+    if config.kind == "milestones":
+        return float(config.milestone_factor ** sum(step >= milestone * steps for milestone in config.milestones))
     if config.kind == "cosine":
         return config.final_factor + (1 - config.final_factor) * (1 + math.cos(math.pi * progress)) / 2
     return float(config.final_factor**progress)

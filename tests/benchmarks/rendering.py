@@ -15,6 +15,7 @@ from nsg_cluster.core.paths import TaskPaths
 from nsg_cluster.core.signals import StopSignal
 from nsg_cluster.data.loaders import load_scene
 from nsg_cluster.geometry.cameras import pixel_rays
+from nsg_cluster.sampling.occupancy import OccupancySampler
 from nsg_cluster.training.checkpoint import load_model
 from nsg_cluster.training.loop import train
 from tests.benchmarks.measure import compare
@@ -44,10 +45,12 @@ def run(device: str, peer: Path | None) -> list[dict[str, object]]:
     rows, columns = (torch.randint(SIZE, (RAYS,), generator=generator).to(device) for _ in range(2))
     rays = pixel_rays(cameras, torch.zeros_like(rows), rows, columns)
     background = torch.ones(RAYS, 3, device=device)
-    learned = model.occupancy.bits.clone()
+    assert isinstance(model.sampler, OccupancySampler)
+    bits = model.sampler.grid.bits
+    learned = bits.clone()
 
     def render(*, dense: bool) -> None:
-        model.occupancy.bits.copy_(torch.full_like(learned, 255) if dense else learned)
+        bits.copy_(torch.full_like(learned, 255) if dense else learned)
         for low in range(0, RAYS, CHUNK):
             part = slice(low, low + CHUNK)
             model.render_rays(

@@ -29,8 +29,7 @@ model:
   hash_grid: {levels: 4, log2_table_size: 10, base_resolution: 4, max_resolution: 32}
   hidden_width: 16
   direction_degree: 2
-  occupancy: {resolution: 16, update_every: 4, warmup_steps: 16}
-  steps_per_diagonal: 48
+  sampler: {kind: occupancy, resolution: 16, update_every: 4, warmup_steps: 16, steps_per_diagonal: 48}
 train: {steps: 200, rays: 64, samples: 2048, device: cpu, threads: 1, preview_every: null, checkpoint_every_s: 0.2}
 render: {frames: 3, size: 16}
 """

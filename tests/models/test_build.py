@@ -6,6 +6,7 @@ import torch
 
 from nsg_cluster.data.loaders import load_scene
 from nsg_cluster.models.build import build_model
+from nsg_cluster.sampling.occupancy import OccupancySampler
 from tests.training.tiny import tiny
 
 
@@ -25,6 +26,6 @@ def test_the_sizes_are_those_of_the_configuration() -> None:
     experiment = tiny()
     model = build_model(experiment.model, load_scene(experiment.data))
     assert model.field.grid.layout.levels == 4 and model.field.grid.layout.max_resolution == 32
-    assert model.occupancy.resolution == 16
+    assert isinstance(model.sampler, OccupancySampler) and model.sampler.grid.resolution == 16
     diagonal = float((model.field.box[1] - model.field.box[0]).norm())
-    assert abs(model.occupancy.step * 48 - diagonal) < 1e-4
+    assert abs(model.sampler.grid.step * 48 - diagonal) < 1e-4

@@ -10,6 +10,7 @@ from nsg_cluster.data.loaders import load_scene
 from nsg_cluster.models.base import Rendering
 from nsg_cluster.models.build import build_model
 from nsg_cluster.models.instant_ngp import InstantNgp
+from nsg_cluster.sampling.occupancy import OccupancyGrid, OccupancySampler
 from tests.training.tiny import tiny
 
 EXPERIMENT = tiny()
@@ -28,6 +29,11 @@ def model() -> InstantNgp:
         made.field.grid.table.normal_(generator=torch.Generator().manual_seed(1))
         made.field.density_scale *= 8
     return made
+
+
+def grid_of(model: InstantNgp) -> OccupancyGrid:
+    assert isinstance(model.sampler, OccupancySampler)
+    return model.sampler.grid
 
 
 def render(model: InstantNgp, batch: RayBatch, **settings: object) -> Rendering:
@@ -64,7 +70,7 @@ def test_the_grid_is_updated_when_due_every_cell_at_first(model: InstantNgp, mon
     calls: list[tuple[int, bool]] = []
     step = [0]
     monkeypatch.setattr(
-        model.occupancy, "update", lambda density, generator, *, every_cell: calls.append((step[0], every_cell))
+        grid_of(model), "update", lambda density, generator, *, every_cell: calls.append((step[0], every_cell))
     )
     for step[0] in range(26):
         model.before_step(step[0], torch.Generator())
@@ -72,7 +78,7 @@ def test_the_grid_is_updated_when_due_every_cell_at_first(model: InstantNgp, mon
 
 
 def test_the_state_holds_the_grid_and_a_loaded_model_renders_the_same(model: InstantNgp, batch: RayBatch) -> None:
-    model.occupancy.update(model.field.density, torch.Generator().manual_seed(0), every_cell=True)
+    grid_of(model).update(model.field.density, torch.Generator().manual_seed(0), every_cell=True)
     twin = build_model(EXPERIMENT.model, load_scene(EXPERIMENT.data), seed=9)
     twin.field.density_scale = model.field.density_scale
     twin.load_state_dict(model.state_dict())

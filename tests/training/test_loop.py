@@ -24,7 +24,7 @@ from nsg_cluster.models.build import build_model
 from nsg_cluster.models.instant_ngp import InstantNgp
 from nsg_cluster.training import checkpoint, loop
 from nsg_cluster.training.checkpoint import Snapshot
-from tests.training.tiny import TINY, tiny
+from tests.training.tiny import ALL_OPTIONS, tiny
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -102,13 +102,16 @@ def assert_equal(one: Any, other: Any) -> None:
 
 
 def assert_same_result(one: Snapshot, other: Snapshot) -> None:
-    assert_equal((one.step, one.rays, one.restart), (other.step, other.rays, other.restart))
-    assert_equal(one.model, other.model)
-    assert_equal(one.optimizer, other.optimizer)
+    for name in sorted(set(Snapshot.__dataclass_fields__) - {"cpu_s", "wall_s"}):
+        assert_equal(getattr(one, name), getattr(other, name))
 
 
-def test_a_training_that_is_killed_again_and_again_ends_with_the_same_bits(tmp_path: Path) -> None:
-    experiment = tiny(train={"steps": 150, "threads": 2, "checkpoint_every_s": 0.01, "keep_checkpoints": 3})
+@pytest.mark.parametrize("options", [{}, ALL_OPTIONS], ids=["usual", "all-options"])
+def test_a_training_that_is_killed_again_and_again_ends_with_the_same_bits(
+    options: dict[str, Any], tmp_path: Path
+) -> None:
+    settings = {"steps": 150, "threads": 2, "checkpoint_every_s": 0.01, "keep_checkpoints": 3}
+    experiment = tiny(model=options.get("model", {}), train=settings | options.get("train", {}))
     results = []
     for kills in (0, 6):
         paths = TaskPaths(tmp_path / str(kills))
@@ -182,7 +185,7 @@ def dying(monkeypatch: pytest.MonkeyPatch, *, starts: int) -> None:
         built.append(model)
         return model
 
-    monkeypatch.setattr(loop, "build_model", build_dead)
+    monkeypatch.setattr("nsg_cluster.training.state.build_model", build_dead)
 
 
 def test_a_dead_start_is_reported_and_another_seed_is_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -225,7 +228,7 @@ def test_a_gradient_that_is_not_finite_stops_with_the_last_good_checkpoint_kept(
         weight.register_hook(poison)  # type: ignore[no-untyped-call]
         return model
 
-    monkeypatch.setattr(loop, "build_model", build_poisoned)
+    monkeypatch.setattr("nsg_cluster.training.state.build_model", build_poisoned)
     with pytest.raises(TrainingError, match=r"step 12: .*'field\.color_network\.layers\.0\.weight' are NaN"):
         loop.train(experiment, paths, stop=StopSignal())
     kept = final(paths, experiment)
@@ -276,12 +279,3 @@ def test_training_on_a_full_disk_stops_with_a_sentence_and_goes_on_once_there_is
         assert loop.train(experiment, paths, stop=StopSignal()).step == 60
     finally:
         subprocess.run(["umount", "-l", str(disk)], check=True)
-
-
-def test_the_number_of_rays_follows_the_sample_budget() -> None:
-    assert loop._next_rays(100, 2000, 1000) == 50
-    assert loop._next_rays(100, 800, 1000) == 125
-    assert loop._next_rays(100, 10, 1000) == 200, "at most twice as many as before"
-    assert loop._next_rays(100, 0, 1000) == 200
-    assert loop._next_rays(16, 100000, 1000) == loop.MIN_RAYS
-    assert TINY["train"]["rays"] != loop.MIN_RAYS

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from nsg_cluster.config.schema import LossConfig
-from nsg_cluster.geometry.rays import RaySamples
+from nsg_cluster.geometry.rays import Histogram, RaySamples
 from nsg_cluster.models.base import Rendering
 from nsg_cluster.training.generators import step_generator
 from nsg_cluster.training.objective import background_colors, score
@@ -59,3 +61,29 @@ def test_backgrounds_are_white_black_or_a_color_for_each_ray() -> None:
     random = of("random")
     assert torch.equal(random, of("random"))
     assert len(torch.unique(random[:, 0])) == 50 and random.min() >= 0 and random.max() < 1
+
+
+def proposed() -> Rendering:
+    """Return a ray whose two samples came from a proposal that holds too little where the second is."""
+    proposal = Histogram(edges=torch.tensor([[0.0, 0.5, 1.0]]), weights=torch.tensor([[0.7, 0.1]], requires_grad=True))
+    found = Histogram(edges=torch.tensor([[0.1, 0.4, 0.9]]), weights=torch.tensor([[0.2, 0.9]]))
+    return replace(rendering(), weights=found.weights[0], histograms=(proposal, found))
+
+
+def test_proposals_learn_from_what_they_fail_to_cover() -> None:
+    compared = proposed()
+    scored = score(LossConfig(photometric="mse", opacity_entropy=0, interlevel=2), compared, compared.color)
+    # The first sample lies within the first interval; the second overlaps both (mip-NeRF 360, eq. 13).
+    expected = 2 * 0.1**2 / 0.9 / 2
+    assert float(scored.terms["interlevel"].detach()) == pytest.approx(expected, rel=1e-4)
+    torch.autograd.backward(scored.loss)
+    gradient = compared.histograms[0].weights.grad
+    assert gradient is not None and (gradient < 0).all()
+
+
+def test_distortion_of_proposed_samples_is_measured_in_normalized_distance() -> None:
+    scored = score(
+        LossConfig(photometric="mse", opacity_entropy=0, distortion=1, interlevel=0), proposed(), torch.zeros(1, 3)
+    )
+    expected = 2 * 0.2 * 0.9 * (0.65 - 0.25) + (0.2**2 * 0.3 + 0.9**2 * 0.5) / 3
+    assert float(scored.terms["distortion"]) == pytest.approx(expected, rel=1e-5)

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import importlib.util
+
+import pytest
 import torch
 from torch import nn
 
-from nsg_cluster.config.schema import OptimizerConfig, ScheduleConfig
-from nsg_cluster.training.optimizer import build_optimizer, clip_gradients, set_learning_rate
+from nsg_cluster.config.schema import OptimizerConfig, PosesConfig, ScheduleConfig
+from nsg_cluster.core.errors import MachineError
+from nsg_cluster.fields.hashgrid import HashGrid
+from nsg_cluster.models.per_image import PerImage
+from nsg_cluster.ops.encode import HashGridLayout
+from nsg_cluster.training.optimizer import build_optimizer, clip_gradients, set_learning_rates
 
 
 class Small(nn.Module):
@@ -26,8 +33,8 @@ def test_only_weights_of_linear_layers_decay() -> None:
 def test_a_step_moves_by_the_rate_of_that_step() -> None:
     model, config = Small(), OptimizerConfig(learning_rate=0.1)
     optimizer = build_optimizer(model, config)
-    rate = set_learning_rate(optimizer, config, ScheduleConfig(warmup_steps=4), step=1, steps=100)
-    assert rate == 0.05
+    rate = set_learning_rates(optimizer, config, ScheduleConfig(warmup_steps=4), step=1, steps=100)
+    assert rate == {"lr": 0.05}
     model.table.grad = torch.tensor([1e-9, -5.0, 1e3])
     optimizer.step()
     moved = model.table.detach() - 1
@@ -43,3 +50,47 @@ def test_clipping_scales_all_gradients_together() -> None:
     clip_gradients(model, OptimizerConfig(max_grad_norm=0.5))
     assert torch.allclose(model.table.grad[0], torch.tensor(0.3), atol=1e-5)
     assert torch.allclose(model.layer.weight.grad[0, 1], torch.tensor(0.4), atol=1e-5)
+
+
+def test_poses_have_a_rate_of_their_own_that_falls_and_stays() -> None:
+    model = nn.ModuleList([Small(), PerImage(2, unit=1.0, appearance=1, exposure=True, poses=True)])
+    config, poses = (
+        OptimizerConfig(learning_rate=0.1),
+        PosesConfig(rate=1e-3, final_rate=1e-4, decay_steps=10),
+    )
+    optimizer = build_optimizer(model, config)
+    for step, expected in ((0, 1e-3), (5, 1e-3 * 0.1**0.5), (10, 1e-4), (50, 1e-4)):
+        schedule = ScheduleConfig(kind="constant", warmup_steps=0)
+        rates = set_learning_rates(optimizer, config, schedule, poses=poses, step=step, steps=100)
+        assert rates == {"lr": 0.1, "lr_poses": pytest.approx(expected)}
+    by_rate = {
+        group["lr"]: [tuple(parameter.shape) for parameter in group["params"]] for group in optimizer.param_groups
+    }
+    assert by_rate[rates["lr_poses"]] == [(2, 3), (2, 3)]
+
+
+def test_the_native_optimizer_passes_over_entries_without_a_gradient_and_otherwise_agrees_with_torch() -> None:
+    layout = HashGridLayout(levels=1, features=2, log2_table_size=6, base_resolution=2, max_resolution=2)
+    tables = {}
+    for backend in ("native", "torch"):
+        torch.manual_seed(0)
+        grid = HashGrid(layout)
+        start = grid.table.detach().clone()
+        optimizer = build_optimizer(grid, OptimizerConfig(backend=backend, learning_rate=0.1, eps=1e-8))
+        for step in range(3):
+            grid.table.grad = torch.zeros_like(grid.table)
+            grid.table.grad[0] = 1.0 + step
+            if step == 0:
+                grid.table.grad[1] = 1.0
+            optimizer.step()
+        tables[backend] = grid.table.detach() - start
+    assert torch.allclose(tables["native"][0], tables["torch"][0], atol=1e-6)
+    assert torch.allclose(tables["native"][1], torch.full((2,), -0.1), atol=1e-6), "one step and no more"
+    assert (tables["torch"][1] < -0.15).all(), "moments go on moving it"
+
+
+def test_apex_is_asked_for_in_vain_in_one_sentence() -> None:
+    if importlib.util.find_spec("apex") is not None:
+        pytest.skip("apex is installed")
+    with pytest.raises(MachineError, match=r"train\.optimizer\.backend: 'apex' cannot be used here .*; take 'native'"):
+        build_optimizer(Small(), OptimizerConfig(backend="apex"))

@@ -31,3 +31,8 @@ def test_constant_stays_and_a_warm_up_may_be_all_there_is() -> None:
     assert curve(5, kind="constant", warmup_steps=2) == [0.5, 1, 1, 1, 1]
     assert curve(2, kind="cosine", warmup_steps=4) == [0.25, 0.5]
     assert curve(1, kind="exponential", warmup_steps=0) == [1.0]
+
+
+def test_the_rate_is_lowered_at_each_milestone() -> None:
+    factors = curve(20, kind="milestones", warmup_steps=2, milestones=[0.5, 0.75], milestone_factor=0.1)
+    assert factors == pytest.approx([0.5, 1.0] + [1.0] * 8 + [0.1] * 5 + [0.01] * 5)

@@ -26,8 +26,13 @@ TINY: dict[str, Any] = {
         },
         "hidden_width": 16,
         "direction_degree": 2,
-        "occupancy": {"resolution": 16, "update_every": 4, "warmup_steps": 16},
-        "steps_per_diagonal": 48,
+        "sampler": {
+            "kind": "occupancy",
+            "resolution": 16,
+            "update_every": 4,
+            "warmup_steps": 16,
+            "steps_per_diagonal": 48,
+        },
     },
     "train": {
         "steps": 60,
@@ -38,6 +43,31 @@ TINY: dict[str, Any] = {
         "log_every": 10,
         "preview_every": 25,
         "schedule": {"warmup_steps": 5},
+    },
+}
+
+# Every part of a training that has a state of its own, at once.
+ALL_OPTIONS: dict[str, Any] = {
+    "model": {
+        "sampler": {
+            "kind": "proposal",
+            "rounds": [16, 8],
+            "samples": 6,
+            "hash_grid": {"levels": 2, "log2_table_size": 8, "base_resolution": 4, "max_resolution": 16},
+            "anneal_steps": 100,
+            "dilate": True,
+        },
+        "contraction": "l2",
+        "appearance": 2,
+        "exposure": True,
+        "poses": {},
+    },
+    "train": {
+        "pixels": "error_map",
+        "ema_decay": 0.95,
+        "precision": "bfloat16",
+        "samples": 512,
+        "loss": {"distortion": 1e-3},
     },
 }
 

@@ -1,0 +1,92 @@
+"""What changes from step to step of a training, new or from a checkpoint."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from nsg_cluster.config.schema import Experiment
+from nsg_cluster.data.scene import Scene
+from nsg_cluster.models.build import build_model
+from nsg_cluster.models.instant_ngp import InstantNgp
+from nsg_cluster.training.average import WeightAverage
+from nsg_cluster.training.checkpoint import Snapshot
+from nsg_cluster.training.error_map import ErrorMap
+from nsg_cluster.training.generators import mix
+from nsg_cluster.training.optimizer import build_optimizer
+from nsg_cluster.training.precision import LossScale, use_precision
+
+__all__ = ["State", "new_state", "restore", "snapshot_of"]
+
+
+@dataclass(slots=True, kw_only=True)
+class State:
+    """A training between two steps."""
+
+    model: InstantNgp
+    optimizer: torch.optim.Optimizer
+    rays: int
+    """Rays of the next step."""
+    samples: int | None
+    """Field evaluations aimed at in the next step; None to leave the rays as they are."""
+    average: WeightAverage | None
+    error_map: ErrorMap | None
+    loss_scale: LossScale
+    step: int = 0
+    """Optimizer steps done."""
+    restart: int = 0
+    """Starts given up before this one."""
+
+
+def new_state(experiment: Experiment, scene: Scene, device: torch.device, *, restart: int = 0) -> State:
+    """Build a model and all that goes with it; each start has initial weights of its own.
+
+    Raises:
+        ConfigError: The model does not fit the scene.
+        MachineError: A backend or a precision is not available here.
+    """
+    config, cameras = experiment.train, scene.train.cameras
+    model = build_model(experiment.model, scene, seed=mix(experiment.seed, restart)).to(device).train()
+    use_precision(model, config, device)
+    has_map = config.pixels == "error_map"
+    return State(
+        model=model,
+        optimizer=build_optimizer(model, config.optimizer),
+        rays=config.rays,
+        samples=config.samples,
+        average=WeightAverage(model, config.ema_decay) if config.ema_decay is not None else None,
+        error_map=ErrorMap(len(cameras), cameras.height, cameras.width, device) if has_map else None,
+        loss_scale=LossScale(is_used=config.precision == "float16"),
+        restart=restart,
+    )
+
+
+def restore(state: State, snapshot: Snapshot) -> None:
+    """Put a new state of the same start where a snapshot was taken."""
+    state.model.load_state_dict(snapshot.model)
+    state.optimizer.load_state_dict(snapshot.optimizer)
+    state.step, state.rays, state.samples = snapshot.step, snapshot.rays, snapshot.samples
+    if state.average is not None and snapshot.average is not None:
+        state.average.load(snapshot.average)
+    if state.error_map is not None and snapshot.errors is not None:
+        state.error_map.errors.copy_(snapshot.errors)
+    state.loss_scale.factor, state.loss_scale.good_steps = snapshot.loss_scale
+
+
+def snapshot_of(state: State, *, cpu_s: float, wall_s: float) -> Snapshot:
+    """Return all that ``restore`` needs."""
+    return Snapshot(
+        step=state.step,
+        restart=state.restart,
+        rays=state.rays,
+        cpu_s=cpu_s,
+        wall_s=wall_s,
+        threads=torch.get_num_threads(),
+        model=state.model.state_dict(),
+        optimizer=state.optimizer.state_dict(),
+        samples=state.samples,
+        average=None if state.average is None else state.average.state(),
+        errors=None if state.error_map is None else state.error_map.errors,
+        loss_scale=(state.loss_scale.factor, state.loss_scale.good_steps),
+    )

@@ -1,0 +1,159 @@
+"""One optimizer step: draw pixels, render them, compare, differentiate, change the weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Int
+from torch import Generator, Tensor
+
+from nsg_cluster.config.schema import Experiment
+from nsg_cluster.core.errors import MachineError
+from nsg_cluster.data.batches import RayBatch, RayBatches
+from nsg_cluster.models.base import Rendering
+from nsg_cluster.training.generators import Purpose, step_generator
+from nsg_cluster.training.guards import Vitals, check_finite, measure_vitals
+from nsg_cluster.training.objective import Score, background_colors, score
+from nsg_cluster.training.optimizer import clip_gradients, set_learning_rates
+from nsg_cluster.training.state import State
+
+__all__ = ["MAX_RAYS", "MIN_RAYS", "Step", "next_rays", "take_step"]
+
+MIN_RAYS, MAX_RAYS = 16, 1 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """What one step did."""
+
+    rendering: Rendering
+    score: Score
+    vitals: Vitals | None
+    """Measured where a dead start is looked for."""
+    rates: dict[str, float]
+    """Settings of the step that go into the events."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Forward:
+    """A batch, rendered and compared, its gradients computed."""
+
+    batch: RayBatch
+    truth: Tensor
+    background: Tensor
+    rendering: Rendering
+    score: Score
+
+
+def take_step(
+    experiment: Experiment, batches: RayBatches, state: State, *, notice: Callable[[str], None] = lambda _: None
+) -> Step:
+    """Do one optimizer step and choose the number of rays of the next.
+
+    Args:
+        experiment: What is trained.
+        batches: The training images.
+        state: Goes one step on.
+        notice: Called with a sentence when memory is short and the step is done with fewer rays.
+
+    Raises:
+        MachineError: The GPU's memory is full with the fewest rays too.
+        TrainingError: A value is not finite.
+    """
+    config = experiment.train
+    rates = set_learning_rates(
+        state.optimizer,
+        config.optimizer,
+        config.schedule,
+        poses=experiment.model.poses,
+        step=state.step,
+        steps=config.steps,
+    )
+    while (done := _forward_within_memory(experiment, batches, state)) is None:
+        notice(_halve(state))
+    if state.loss_scale.unscale(state.model, state.step + 1):
+        check_finite(state.model, done.score, state.step + 1)
+        clip_gradients(state.model, config.optimizer)
+        state.optimizer.step()
+    state.step += 1
+    if state.average is not None:
+        state.average.update(state.step)
+    if state.samples is not None:
+        state.rays = next_rays(state.rays, len(done.rendering.samples), state.samples)
+    look = state.step % config.dead_start.check_step == 0
+    return Step(rendering=done.rendering, score=done.score, vitals=_vitals(done) if look else None, rates=rates)
+
+
+def next_rays(rays: int, samples: int, target: int) -> int:
+    """Return as many rays as would have given ``target`` samples, at most twice as many as before."""
+    wanted = rays * target // samples if samples > 0 else MAX_RAYS
+    return max(MIN_RAYS, min(wanted, 2 * rays, MAX_RAYS))
+
+
+def _forward_within_memory(experiment: Experiment, batches: RayBatches, state: State) -> _Forward | None:
+    """Return None if the memory of the GPU was full; by then all that was in it is gone."""
+    try:
+        return _forward(experiment, batches, state)
+    except torch.cuda.OutOfMemoryError:
+        pass
+    state.optimizer.zero_grad()
+    torch.cuda.empty_cache()
+    return None
+
+
+def _forward(experiment: Experiment, batches: RayBatches, state: State) -> _Forward:
+    """Render a batch and compute gradients."""
+    config, model, device = experiment.train, state.model, batches.pixels.device
+
+    def generator(purpose: Purpose) -> Generator:
+        return step_generator(experiment.seed, restart=state.restart, step=state.step, purpose=purpose, device=device)
+
+    model.before_step(state.step, generator("occupancy"))
+    pixels = _draw(batches, state, generator("batch"))
+    batch = batches.at(pixels)
+    background = background_colors(config.background, state.rays, generator=generator("background"), device=device)
+    truth = batch.over(background)
+    rendering = model.render_rays(
+        batch.rays,
+        background=background,
+        generator=generator("jitter"),
+        transmittance_threshold=config.transmittance_threshold,
+    )
+    scored = score(config.loss, rendering, truth)
+    state.optimizer.zero_grad()
+    torch.autograd.backward(scored.loss * state.loss_scale.factor)
+    if state.error_map is not None:
+        state.error_map.update(pixels, (rendering.color.detach() - truth).square().mean(dim=1))
+    return _Forward(batch=batch, truth=truth, background=background, rendering=rendering, score=scored)
+
+
+def _draw(batches: RayBatches, state: State, generator: Generator) -> Int[Tensor, " rays"]:
+    if state.error_map is not None:
+        return state.error_map.draw(state.rays, generator)
+    return batches.draw_pixels(state.rays, generator)
+
+
+def _halve(state: State) -> str:
+    """Halve the rays and the sample budget; return a sentence about it.
+
+    Raises:
+        MachineError: There are no fewer rays.
+    """
+    if state.rays <= MIN_RAYS:
+        raise MachineError(
+            f"the memory of the GPU is full with {state.rays} rays already: take a smaller model.hash_grid, a GPU with "
+            "more memory, or end what else computes on this one"
+        )
+    state.rays = max(MIN_RAYS, state.rays // 2)
+    if state.samples is None:
+        return f"the memory of the GPU is full: going on with {state.rays} rays in each step"
+    state.samples //= 2
+    return f"the memory of the GPU is full: going on with train.samples={state.samples}"
+
+
+def _vitals(done: _Forward) -> Vitals:
+    return measure_vitals(
+        done.rendering, done.score, truth=done.truth, alpha=done.batch.alpha, background=done.background
+    )
