@@ -73,7 +73,7 @@ class OccupancyConfig(Config):
     threshold: NonNegative = 0.01
     """Opacity of one marching step above which a cell counts as occupied."""
     skip_unseen: bool = False
-    """Leave out the cells that no training camera sees, and those that one sees closer than ``data.near``."""
+    """Leave out the cells that no training camera sees, and those closer to one than a hundredth of the scene box."""
     steps_per_diagonal: Annotated[int, Field(ge=16, le=8192)] = 1024
     """Marching steps along the diagonal of the scene box."""
     cone_angle: Annotated[float, Field(ge=0, le=0.1)] = 0.0

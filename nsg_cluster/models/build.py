@@ -20,6 +20,9 @@ from nsg_cluster.sampling.proposal import ProposalSampler
 
 __all__ = ["build_model"]
 
+CLOSEST = 0.01
+"""Distance from a camera, in sides of the scene box, at which nothing can stand."""
+
 
 def build_model(config: ModelConfig, scene: Scene, *, seed: int = 0) -> InstantNgp:
     """Build the model of an experiment, on the CPU, with initial weights that depend on ``seed`` alone.
@@ -100,7 +103,7 @@ def _occupancy(config: InstantNgpConfig, sampler: OccupancyConfig, scene: Scene)
 
 
 def _unseen(grid: OccupancyGrid, scene: Scene) -> Bool[Tensor, " cells"]:
-    """Say which cells no training camera sees in their middle, or one sees closer than where the scene begins."""
+    """Say which cells have a middle that no training camera sees, or one sees as close as before its lens."""
     cameras = scene.train.cameras.to("cpu")
     return is_invisible(
         grid.centers(),
@@ -109,7 +112,7 @@ def _unseen(grid: OccupancyGrid, scene: Scene) -> Bool[Tensor, " cells"]:
         cameras.center_px,
         width=cameras.width,
         height=cameras.height,
-        near=scene.near,
+        near=CLOSEST * float((scene.box[1] - scene.box[0]).max()),
     )
 
 
