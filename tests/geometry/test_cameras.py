@@ -26,8 +26,9 @@ def one_camera(camera_to_world: Tensor | None = None) -> Cameras:
 
 def rotations(count: int) -> Tensor:
     """Random rotations."""
-    q: Tensor = torch.linalg.qr(torch.randn(count, 3, 3, generator=torch.Generator().manual_seed(0)))[0]
-    return q * torch.linalg.det(q)[:, None, None]
+    q, _ = torch.linalg.qr(torch.randn(count, 3, 3, generator=torch.Generator().manual_seed(0)))
+    proper: Tensor = q * torch.linalg.det(q)[:, None, None]
+    return proper
 
 
 def test_the_rays_of_the_corner_pixels_are_those_computed_by_hand() -> None:
