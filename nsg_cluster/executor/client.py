@@ -5,19 +5,31 @@ from __future__ import annotations
 import getpass
 import os
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from nsg_cluster.core.errors import MachineError
 from nsg_cluster.core.process import Completed, run
 from nsg_cluster.scheduler.dialect import Dialect
-from nsg_cluster.scheduler.types import JobId, JobStatus, Submission
+from nsg_cluster.scheduler.types import JobId, JobState, JobStatus, Submission
 
-__all__ = ["Client"]
+__all__ = ["Answer", "Client"]
 
 SUBMIT_TIMEOUT_S = 300.0
 QUERY_TIMEOUT_S = 60.0
 # Records are made in the scheduler's time, which may differ from ours.
 CLOCK_SLACK_S = 300.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a scheduler said about jobs."""
+
+    known: dict[JobId, JobStatus] = field(default_factory=dict)
+    absent: frozenset[JobId] = frozenset()
+    """Jobs of which it has said that it knows nothing."""
+    complaint: str = ""
+    """Why nothing can be said of jobs that are neither: the queue has answered, the accounting has not."""
 
 
 class Client:
@@ -40,11 +52,10 @@ class Client:
         answer = run(self.dialect.submit_argv(submission, str(script)), timeout_s=SUBMIT_TIMEOUT_S)
         return self.dialect.parse_submission(answer)
 
-    def status(self, jobs: Collection[JobId], *, since: float) -> dict[JobId, JobStatus]:
-        """Return what is known of plain jobs and elements, with one or two calls however many they are.
+    def status(self, jobs: Collection[JobId], *, since: float) -> Answer:
+        """Return what is known of plain jobs and elements, with two calls or three however many they are.
 
         What the queue says of a job comes before what the accounting says: a record may be that of an earlier attempt.
-        A job that neither knows is not in the result.
 
         Args:
             jobs: Plain jobs and elements of arrays.
@@ -55,14 +66,20 @@ class Client:
         """
         wanted = set(jobs)
         if not wanted:
-            return {}
+            return Answer()
         found = {status.id: status for status in self._queue(list(jobs)) if status.id in wanted}
-        missing = [job for job in jobs if job not in found]
-        argv = self.dialect.accounting_argv(missing, _user(), since - CLOCK_SLACK_S) if missing else None
-        if argv:
-            ended = self.dialect.parse_accounting(_ask(argv))
-            found.update({status.id: status for status in ended if status.id in wanted - found.keys()})
-        return found
+        unsettled = [job for job in jobs if job not in found or _lacks_its_end(found[job])]
+        argv = self.dialect.accounting_argv(unsettled, _user(), since - CLOCK_SLACK_S) if unsettled else None
+        complaint = ""
+        try:
+            ended = self.dialect.parse_accounting(_ask(argv)) if argv else []
+        except MachineError as error:
+            ended, complaint = [], str(error)
+        records = {status.id: status for status in ended if status.id in unsettled}
+        found |= {job: status for job, status in records.items() if job not in found or status.state.is_over}
+        found |= self._with_reasons([status for status in found.values() if status.state is JobState.BLOCKED])
+        absent = frozenset() if complaint else frozenset(wanted - found.keys())
+        return Answer(known=found, absent=absent, complaint=complaint)
 
     def _queue(self, jobs: Sequence[JobId]) -> list[JobStatus]:
         *first, last = self.dialect.queue_argvs(jobs, _user())
@@ -72,6 +89,15 @@ class Client:
             except MachineError:
                 continue
         return self.dialect.parse_queue(_ask(last))
+
+    def _with_reasons(self, blocked: Sequence[JobStatus]) -> dict[JobId, JobStatus]:
+        argv = self.dialect.reasons_argv([status.id for status in blocked]) if blocked else None
+        reasons = self.dialect.parse_reasons(_ask(argv)) if argv else {}
+        return {
+            status.id: replace(status, reason=reasons[status.id.number])
+            for status in blocked
+            if status.id.number in reasons
+        }
 
     def cancel(self, jobs: Collection[JobId]) -> None:
         """Cancel jobs, arrays and elements; those that are gone already are no mistake.
@@ -89,6 +115,12 @@ class Client:
             MachineError: The scheduler did not answer.
         """
         return self.dialect.parse_find(_ask(self.dialect.find_argv(name, _user())), name)
+
+
+def _lacks_its_end(status: JobStatus) -> bool:
+    """Return whether a job has run to an end of which the queue does not tell the exit status."""
+    has_run = status.state.is_over and status.state not in {JobState.BLOCKED, JobState.CANCELLED}
+    return has_run and status.exit_status is None and status.signal is None
 
 
 def _ask(argv: Sequence[str]) -> Completed:

@@ -112,12 +112,15 @@ class SchedulerWatcher(core.InfoWatcher):  # type: ignore[misc] # submitit has n
         self._num_calls += 1
         since = min(self._files[job].submitted_at() if job in self._files else 0.0 for job in names)
         try:
-            found = self._client.status(set(names.values()), since=since)
+            answer = self._client.status(set(names.values()), since=since)
         except MachineError as error:
             logger.get_logger().warning(f"Call #{self._num_calls} - nothing is known: {error}")
             return
+        if answer.complaint:
+            logger.get_logger().warning(f"Call #{self._num_calls} - not everything is known: {answer.complaint}")
         for job, name in names.items():
-            self._settle(job, name, found.get(name))
+            if name in answer.known or name in answer.absent:
+                self._settle(job, name, answer.known.get(name))
 
     def _newest(self, job: str) -> JobId:
         return self._files[job].newest() if job in self._files else JobId.parse(job)

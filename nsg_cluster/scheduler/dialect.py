@@ -76,6 +76,12 @@ class Dialect(Protocol):
             MachineError: It is not an answer.
         """
 
+    def reasons_argv(self, jobs: Sequence[JobId]) -> list[str] | None:
+        """Return the command that says why jobs are blocked; ``None`` where the queue does."""
+
+    def parse_reasons(self, answer: Completed) -> dict[str, str]:
+        """Return the reasons by number of the job."""
+
     def cancel_argv(self, jobs: Sequence[JobId]) -> list[str]:
         """Return the command that cancels jobs and elements."""
 

@@ -177,6 +177,18 @@ class GridEngine:
             raise unreadable(answer, "the accounting could not be read")
         return list({status.id: status for status in map(_ended, _records(answer.out)) if status}.values())
 
+    def reasons_argv(self, jobs: Sequence[JobId]) -> list[str] | None:
+        """Return the command that says why jobs are blocked."""
+        return ["qstat", "-j", ",".join(dict.fromkeys(job.number for job in jobs))]
+
+    def parse_reasons(self, answer: Completed) -> dict[str, str]:
+        """Return the reasons by number of the job."""
+        found = {}
+        for block in re.split(r"^job_number:\s*", answer.out, flags=re.MULTILINE)[1:]:
+            if reason := re.search(r"^error reason.*?\[\d+:\d+\]:\s*(.*)$", block, flags=re.MULTILINE):
+                found[block.split(None, 1)[0]] = reason[1]
+        return found
+
     def cancel_argv(self, jobs: Sequence[JobId]) -> list[str]:
         """Return the command that cancels jobs and elements."""
         return ["qdel", *(job.number if job.index is None else f"{job.number}.{job.index + 1}" for job in jobs)]
@@ -216,7 +228,6 @@ def _queued(entry: ET.Element) -> Iterator[JobStatus]:
             state=_state(raw),
             raw=raw,
             source=Source.QUEUE,
-            reason="its start failed: see qstat -j" if "E" in raw else "",
             name=texts.get("JB_name", texts.get("JB_job_name", "")),
         )
 

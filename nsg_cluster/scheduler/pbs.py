@@ -24,10 +24,8 @@ CONTINUES = "NSG_CONTINUES"
 ID = re.compile(r"(\d+)(?:\[(\d*)\])?(?:\.(\S+))?", re.ASCII)
 HINTS = (
     (r"[Uu]nknown queue", "The site has no such queue: see 'resource_types' and 'queue' of the site."),
-    (
-        r"illegal -J value",
-        "This qsub takes no such array; an old one knows no limit of parallel elements (-J 0-9%2).",
-    ),
+    (r"illegal -J value", "PBS takes arrays of 2 elements and more, up to its max_array_size."),
+    (r"illegal -W value|max_run_subjobs", "This PBS cannot limit the elements that run at the same time."),
     (r"[Pp]roject|not authorized to use", "Set 'group' for the site, or NSG_GROUP, to a group of yours."),
     (r"exceed|limit", "More than the site's limits allow: see 'limits' of the site."),
 )
@@ -106,8 +104,9 @@ class Pbs:
             argv += ["-P", submission.group]
         if submission.is_array:
             assert submission.elements is not None
-            limit = f"%{submission.max_parallel}" if submission.max_parallel else ""
-            argv += ["-J", f"0-{submission.elements - 1}{limit}"]
+            argv += ["-J", f"0-{submission.elements - 1}"]
+            # Older versions do not know the short form -J 0-9%2.
+            argv += ["-W", f"max_run_subjobs={submission.max_parallel}"] if submission.max_parallel else []
         if submission.after:
             kind = "afterok" if submission.after.success else "afterany"
             argv += ["-W", f"depend={kind}:{':'.join(_native(job.job) for job in submission.after.jobs)}"]
@@ -142,7 +141,8 @@ class Pbs:
             raise unreadable(answer, "the queue could not be read")
         try:
             found = _json_jobs(answer.out) if answer.out.lstrip().startswith("{") else dict(_text_jobs(answer.out))
-            return [_status(_parsed(name), job) for name, job in found.items()]
+            jobs = {_parsed(name): job for name, job in found.items()}
+            return [_status(job_id, job, jobs.get(job_id.job, {})) for job_id, job in jobs.items()]
         except (ValueError, TypeError, AttributeError) as error:
             raise unreadable(answer, f"the queue cannot be understood ({error})") from None
 
@@ -157,6 +157,14 @@ class Pbs:
             MachineError: It is not an answer.
         """
         return [status for status in self.parse_queue(answer) if status.state.is_over]
+
+    def reasons_argv(self, jobs: Sequence[JobId]) -> list[str] | None:  # noqa: ARG002
+        """Return nothing: the queue says why."""
+        return None
+
+    def parse_reasons(self, answer: Completed) -> dict[str, str]:  # noqa: ARG002
+        """Return nothing."""
+        return {}
 
     def cancel_argv(self, jobs: Sequence[JobId]) -> list[str]:
         """Return the command that cancels jobs and elements."""
@@ -232,11 +240,16 @@ def _text_jobs(text: str) -> Iterator[tuple[str, dict[str, str]]]:
         yield name.strip(), job
 
 
-def _status(job_id: JobId, job: Mapping[str, Any]) -> JobStatus:
+def _status(job_id: JobId, job: Mapping[str, Any], array: Mapping[str, Any]) -> JobStatus:
     raw, substate = str(job.get("job_state", "")), _integer(job.get("substate"))
     status = _integer(job.get("Exit_status"))
     comment = str(job.get("comment", ""))
-    state = _ended(raw, substate, status) if raw in {EXPIRED, ENDED} else _live(raw, substate, comment)
+    if raw not in {EXPIRED, ENDED}:
+        state = _live(raw, substate, comment)
+    elif status is not None:
+        state = _ended(substate, status)
+    else:
+        state = _never_ran(substate, array if job_id.index is not None else {})
     signal = status - SIGNALED if status is not None and status > SIGNALED else None
     return JobStatus(
         id=job_id,
@@ -262,16 +275,20 @@ def _live(raw: str, substate: int | None, comment: str) -> JobState:
     return STATES.get(raw, JobState.UNKNOWN)
 
 
-def _ended(raw: str, substate: int | None, status: int | None) -> JobState:
-    """Return how a job ended. Without an exit status it never ran: deleted, or its dependency could not be met."""
-    if status is None and raw == EXPIRED and substate != TERMINATED:
-        # A subjob that has run; its exit status may follow when the whole array has ended.
-        return JobState.COMPLETING
-    if status is None:
-        return JobState.CANCELLED if substate == TERMINATED else JobState.BLOCKED
+def _ended(substate: int | None, status: int) -> JobState:
     if status in KILLED:
         return KILLED[status]
     if substate == TERMINATED:
         return JobState.CANCELLED
     # The exit status of an array is 0 although elements have failed; its substate tells.
     return JobState.SUCCEEDED if status == 0 and substate != FAILED else JobState.FAILED
+
+
+def _never_ran(substate: int | None, array: Mapping[str, Any]) -> JobState:
+    """Return how a job ended that has no exit status: it was deleted, or its dependency could not be met.
+
+    An element that was deleted while it waited says 92, like a blocked job; but its array has begun or was deleted.
+    """
+    has_begun = array.get("job_state") == "B" or "Exit_status" in array
+    was_deleted = TERMINATED in {substate, _integer(array.get("substate"))}
+    return JobState.CANCELLED if was_deleted or has_begun else JobState.BLOCKED

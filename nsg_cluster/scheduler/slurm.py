@@ -190,6 +190,14 @@ class Slurm:
                     newest[status.id] = (when, status)
         return [status for _, status in newest.values()]
 
+    def reasons_argv(self, jobs: Sequence[JobId]) -> list[str] | None:  # noqa: ARG002
+        """Return nothing: the queue says why."""
+        return None
+
+    def parse_reasons(self, answer: Completed) -> dict[str, str]:  # noqa: ARG002
+        """Return nothing."""
+        return {}
+
     def cancel_argv(self, jobs: Sequence[JobId]) -> list[str]:
         """Return the command that cancels jobs and elements."""
         return ["scancel", *map(str, jobs)]

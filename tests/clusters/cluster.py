@@ -52,14 +52,15 @@ class Cluster(ABC):
     Args:
         account: Whose it is.
         packages: Folder of the unpacked packages.
+        root: Folder for its files; another one is another cluster.
     """
 
     name: str
     port_names: tuple[str, ...]
 
-    def __init__(self, account: Account, packages: Path) -> None:
+    def __init__(self, account: Account, packages: Path, root: Path | None = None) -> None:
         self.account, self.packages = account, packages
-        self.root = account.base / self.name
+        self.root = root or account.base / self.name
         self.bin = self.root / "bin"
 
     @property

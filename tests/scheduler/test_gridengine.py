@@ -103,7 +103,9 @@ def test_a_job_that_is_being_deleted_and_one_that_failed_to_start() -> None:
     text = recorded("sge/eqw.txt")
     (status,) = SGE.parse_queue(answer(text[text.index("<?xml") : text.rindex("</job_info>") + 11]))
     assert (status.state, status.raw, status.name) == (JobState.BLOCKED, "Eqw", "s.sh")
-    assert "qstat -j" in status.reason
+    assert SGE.reasons_argv([JobId("55"), JobId("56", 1), JobId("56", 2)]) == ["qstat", "-j", "55,56"]
+    reasons = SGE.parse_reasons(answer(f"=====\njob_number:    55\n{text}=====\njob_number:    56\nowner: bob\n"))
+    assert reasons == {"55": "error: can't chdir to /nonexistent: No such file or directory"}
 
 
 @pytest.mark.parametrize(

@@ -76,8 +76,8 @@ def test_waiting_running_and_held_jobs() -> None:
 @pytest.mark.parametrize(
     ("job", "state"),
     [
-        ({"job_state": "X", "substate": 91}, JobState.CANCELLED),
-        ({"job_state": "X"}, JobState.COMPLETING),
+        ({"job_state": "F", "substate": 91}, JobState.CANCELLED),
+        ({"job_state": "F", "substate": 92}, JobState.BLOCKED),
         ({"job_state": "X", "substate": 92, "Exit_status": 0}, JobState.SUCCEEDED),
         ({"job_state": "R", "substate": 41}, JobState.STARTING),
         ({"job_state": "F", "substate": 93, "Exit_status": -27}, JobState.OOM),
@@ -90,6 +90,23 @@ def test_waiting_running_and_held_jobs() -> None:
 def test_rarer_states(job: dict[str, Any], state: JobState) -> None:
     (status,) = PBS.parse_queue(answer(json.dumps({"Jobs": {"1.srv": job}})))
     assert status.state is state
+
+
+@pytest.mark.parametrize(
+    ("array", "element", "state"),
+    [
+        ({"job_state": "B"}, {"job_state": "X", "substate": 92}, JobState.CANCELLED),
+        ({"job_state": "F", "Exit_status": 0}, {"job_state": "F", "substate": 92}, JobState.CANCELLED),
+        ({"job_state": "F", "substate": 91}, {"job_state": "F", "substate": 92}, JobState.CANCELLED),
+        ({"job_state": "F", "substate": 92}, {"job_state": "F", "substate": 92}, JobState.BLOCKED),
+        ({"job_state": "B"}, {"job_state": "X", "substate": 92, "Exit_status": 0}, JobState.SUCCEEDED),
+    ],
+)
+def test_an_element_without_exit_status_was_deleted_if_its_array_has_begun(
+    array: dict[str, Any], element: dict[str, Any], state: JobState
+) -> None:
+    text = json.dumps({"Jobs": {"1[].srv": array, "1[3].srv": element}})
+    assert states(PBS.parse_queue(answer(text)))["1_3"] is state
 
 
 @given(st.text(st.characters(categories=["Lu", "Ll"]), min_size=1, max_size=3).filter(lambda word: word not in "FX"))
@@ -135,7 +152,7 @@ def test_replies_to_a_submission() -> None:
     assert (array.number, array.is_array, array.server) == ("1234", True, "pbs2.abci.local")
     # A message of the site before the number, and a warning after it.
     assert PBS.parse_submission(answer("12 points are left\n7.pbs1\n", status=1)) == JobId("7")
-    for said, hint in [("illegal -J value", "-J 0-9%2"), ("Unknown queue", "resource_types")]:
+    for said, hint in [("illegal -J value", "max_array_size"), ("Unknown queue", "resource_types")]:
         with pytest.raises(MachineError, match="nothing was submitted") as caught:
             PBS.parse_submission(answer(err=f"qsub: {said}\n", status=2))
         assert hint in str(caught.value)
@@ -145,7 +162,7 @@ def test_one_call_submits_an_array_with_everything_that_is_not_in_the_script() -
     after = Dependency(jobs=(JobId("3", 2, server="pbs1"), JobId("4", server="pbs1")), success=True)
     job = submission(group="gaa", elements=20, max_parallel=4, after=after)
     argv = PBS.submit_argv(job, "/x/job.sh")
-    expected = "qsub -o /groups/gaa/x/ -P gaa -J 0-19%4 -W depend=afterok:3[].pbs1:4.pbs1 /x/job.sh"
+    expected = "qsub -o /groups/gaa/x/ -P gaa -J 0-19 -W max_run_subjobs=4 -W depend=afterok:3[].pbs1:4.pbs1 /x/job.sh"
     assert " ".join(argv) == expected
     assert "-J" not in PBS.submit_argv(submission(elements=1), "job.sh"), "PBS refuses an array of one"
 

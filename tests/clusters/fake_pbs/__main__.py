@@ -24,12 +24,13 @@ def qsub(store: Store, arguments: list[str]) -> int:
     script = Path(rest[0]).read_text() if rest else sys.stdin.read()
     given, _ = parse_options(directives(script))
     options = {**given, **options, "l": given.get("l", []) + options.get("l", [])}
-    job = new_job(options, script, rest[0] if rest else "STDIN")
+    job = new_job(options, rest[0] if rest else "STDIN")
     indices = array_indices(options["J"][-1]) if "J" in options else None
     with store.jobs() as jobs:
         number = max((int(re.match(r"\d+", name)[0]) for name in jobs), default=-1) + 1  # type: ignore[index]
         name = f"{number}.{SERVER}" if indices is None else f"{number}[].{SERVER}"
         jobs[name] = job
+        (store.folder / f"{name}.SC").write_text(script)
         for index in indices or ():
             jobs[f"{number}[{index}].{SERVER}"] = {**job, "array_id": name, "array_index": index}
     print(name, flush=True)
@@ -52,16 +53,18 @@ def qdel(store: Store, arguments: list[str]) -> int:
                 print(f"qdel: Job has finished {name}", file=sys.stderr)
                 status = 35
             else:
-                parts = [job for job in jobs.values() if job.get("array_id") == name]
-                for job in [jobs[name], *parts]:
-                    delete(job)
+                (store.folder / f"{name}.delete").touch()
+                for key, job in jobs.items():
+                    if key == name or job.get("array_id") == name:
+                        delete(job)
     return status
 
 
 def delete(job: Job) -> None:
-    job["delete"] = True
     if job["job_state"] in {"Q", "H"}:
-        job.update(job_state="X" if "array_id" in job else "F", substate=91)
+        # An element that never ran looks like one whose record is gone.
+        is_element = "array_id" in job
+        job.update(job_state="X" if is_element else "F", substate=92 if is_element else 91)
 
 
 def hold(store: Store, arguments: list[str], *, on: bool) -> int:

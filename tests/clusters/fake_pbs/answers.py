@@ -34,7 +34,7 @@ def qstat(store: Store, arguments: list[str]) -> int:
 
 
 def attributes(job: Job) -> Job:
-    hidden = {"script", "walltime_s", "select", "limit", "output", "variables", "workdir", "delete", "stime", "mtime"}
+    hidden = {"walltime_s", "select", "limit", "output", "variables", "workdir", "stime", "mtime"}
     result = {key: value for key, value in job.items() if key not in hidden and value != ""}
     variables = {"PBS_O_HOME": "/home/me", "A": "005", **job["variables"]}
     return {**result, "server": SERVER, "Resource_List": {"select": job["select"]}, "Variable_List": variables}

@@ -31,10 +31,13 @@ def serve(store: Store, name: str) -> int:
     if store.get(name)["job_state"] != "F":
         store.change(name, job_state="B", substate=70, stime=time.time(), comment="Job Array Began")
     running: dict[int, str] = {}
+    limit = store.get(name)["limit"]
     while elements or running:
-        while elements and len(running) < store.get(name)["limit"]:
+        while elements and len(running) < limit and not is_deleted(store, name):
             element = elements.pop(0)
             running[fork(store, element)] = element
+        if not running:
+            break
         pid, _ = os.wait()
         running.pop(pid, None)
     finish_array(store, name)
@@ -92,8 +95,7 @@ def run_job(store: Store, name: str) -> None:
         comment = f"Job run at Sat Nov 21 at 03:54 on ({SERVER}:ncpus=1)"
         job.update(job_state="R", substate=41, stime=time.time(), comment=comment, run_count=job["run_count"] + 1)
     time.sleep(PRERUN_S)
-    script, output = store.folder / f"{name}.SC", store.folder / f"{name}.OU"
-    script.write_text(job["script"])
+    script, output = store.folder / f"{job.get('array_id', name)}.SC", store.folder / f"{name}.OU"
     with output.open("wb") as out:
         argv = ["/bin/bash", str(script)]
         process = subprocess.Popen(
@@ -106,7 +108,7 @@ def run_job(store: Store, name: str) -> None:
             start_new_session=True,
         )
         store.change(name, substate=42, session_id=process.pid)
-        status = wait(store, name, process, job["walltime_s"], out.fileno())
+        status = wait(store, name, process, job, out.fileno())
     store.change(name, job_state="E", substate=50)
     time.sleep(EXIT_S)
     deliver(job["output"], name, output)
@@ -122,14 +124,18 @@ def environment(name: str, job: Job) -> dict[str, str]:
     return {**kept, **own, **job["variables"]}
 
 
-def wait(store: Store, name: str, process: subprocess.Popen[bytes], walltime_s: int, out: int) -> Job:
+def is_deleted(store: Store, name: str) -> bool:
+    return (store.folder / f"{name}.delete").exists()
+
+
+def wait(store: Store, name: str, process: subprocess.Popen[bytes], job: Job, out: int) -> Job:
     """Wait for the end of a job, kill it at its limit or on request, and return how it ended."""
-    began = time.monotonic()
+    began, walltime_s = time.monotonic(), job["walltime_s"]
     killed: str | None = None
     deadline = began + walltime_s
     while process.poll() is None:
         now = time.monotonic()
-        if killed is None and store.get(name).get("delete"):
+        if killed is None and (is_deleted(store, name) or is_deleted(store, job.get("array_id", name))):
             killed, deadline = "qdel", now + KILL_S
             terminate(process, signal.SIGTERM)
         elif now > deadline and killed is None:
@@ -140,7 +146,7 @@ def wait(store: Store, name: str, process: subprocess.Popen[bytes], walltime_s: 
             terminate(process, signal.SIGKILL)
         time.sleep(0.05)
     code = process.returncode
-    comment = store.get(name)["comment"]
+    comment = job["comment"]
     if killed == "walltime":
         return {"substate": 93, "Exit_status": -29, "comment": f"{comment} and exceeded resource walltime"}
     status = code if code >= 0 else 256 - code
@@ -174,5 +180,5 @@ def finish_array(store: Store, name: str) -> None:
         for job in jobs.values():
             if job.get("array_id") == name and job["job_state"] == "X":
                 job.update(job_state="F", comment="Subjob finished")
-        deleted = jobs[name].get("delete")
+    deleted = is_deleted(store, name)
     end_job(store, name, substate=91 if deleted else 93 if failed else 92, Exit_status=1 if deleted else 0)

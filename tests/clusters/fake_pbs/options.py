@@ -39,7 +39,7 @@ def directives(script: str) -> list[str]:
     return words
 
 
-def new_job(options: dict[str, list[str]], script: str, path: str) -> Job:
+def new_job(options: dict[str, list[str]], path: str) -> Job:
     last = {letter: values[-1] for letter, values in options.items()}
     resources = dict(text.split("=", 1) for text in options["l"])
     if last.get("q", "workq") not in QUEUES:
@@ -47,6 +47,7 @@ def new_job(options: dict[str, list[str]], script: str, path: str) -> Job:
     walltime = resources.get("walltime")
     if walltime is not None and not re.fullmatch(r"(\d+:){0,2}\d+", walltime):
         raise Failure("qsub: Illegal attribute or resource value Resource_List.walltime", 166)
+    attributes = dict(text.split("=", 1) for text in options.get("W", []))
     environment = dict(pair.split("=", 1) for text in options.get("v", []) for pair in text.split(","))
     return {
         "Job_Name": last.get("N", Path(path).name),
@@ -56,18 +57,17 @@ def new_job(options: dict[str, list[str]], script: str, path: str) -> Job:
         "project": last.get("P", "_pbs_project_default"),
         "walltime_s": seconds(walltime or "1:00:00"),
         "select": resources.get("select", "1:ncpus=1"),
-        "depend": last.get("W", "").removeprefix("depend=") if "W" in options else "",
-        "limit": int(last["J"].partition("%")[2] or SLOTS) if "J" in options else SLOTS,
+        "depend": attributes.get("depend", ""),
+        "limit": int(attributes.get("max_run_subjobs", SLOTS)),
         "output": last.get("o", ""),
         "variables": environment,
-        "script": script,
         "workdir": str(Path.cwd()),
         "run_count": 0,
     }
 
 
 def array_indices(text: str) -> range:
-    match = re.fullmatch(r"(\d+)-(\d+)(?::(\d+))?(?:%\d+)?", text)
+    match = re.fullmatch(r"(\d+)-(\d+)(?::(\d+))?", text)
     if not match or int(match[1]) >= int(match[2]):
         raise Failure(f"qsub: illegal -J value\n{USAGE}", 2)
     return range(int(match[1]), int(match[2]) + 1, int(match[3] or 1))
