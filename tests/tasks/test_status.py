@@ -63,7 +63,8 @@ def test_a_later_version_may_add_keys(paths: TaskPaths) -> None:
         (running(pid_start=1.0), False, False, "lost"),
         (running(pid_start=1.0), True, False, "cancelled"),
         (running(pid_start=None), False, False, "lost"),
-        (running(host="elsewhere"), False, False, "running"),
+        # Parameters are made when tests are collected, minutes before they run.
+        (running(host="elsewhere", heartbeat=time.time() + 3600), False, False, "running"),
         (running(host="elsewhere", heartbeat=time.time() - 1000), False, False, "lost"),
         (TaskStatus(), False, False, "queued"),
         (TaskStatus(), False, True, "lost"),
