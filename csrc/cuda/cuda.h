@@ -22,7 +22,7 @@ void check_alignment(const void* array, size_t bytes, const char* op, const char
 
 // Makes a device the current one of this thread while it lives.
 class DeviceGuard {
-   public:
+  public:
     DeviceGuard(int device, const char* op) {
         check(cudaGetDevice(&before_), op);
         is_other_ = before_ != device;
@@ -34,7 +34,7 @@ class DeviceGuard {
     DeviceGuard(const DeviceGuard&) = delete;
     DeviceGuard& operator=(const DeviceGuard&) = delete;
 
-   private:
+  private:
     int before_ = 0;
     bool is_other_ = false;
 };

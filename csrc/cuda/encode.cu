@@ -212,9 +212,8 @@ __global__ void __launch_bounds__(kBlock) harmonics_kernel(const __grid_constant
     for (int64_t i = begin(); i < a.points; i += stride()) {
         const float* d = a.directions + 3 * i;
         float* encoded = a.encoded + i * Degree * Degree;
-        for_each_harmonic(d[0], d[1], d[2], Degree, [&](int index, float value, float, float, float) {
-            encoded[index] = value;
-        });
+        for_each_harmonic(
+            d[0], d[1], d[2], Degree, [&](int index, float value, float, float, float) { encoded[index] = value; });
     }
 }
 

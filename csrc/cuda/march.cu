@@ -42,9 +42,7 @@ __global__ void __launch_bounds__(kRays) march_write_kernel(const __grid_constan
 
 }  // namespace
 
-void run(const IntersectBox& a, const Queue& queue) {
-    launch(queue, "intersect_box", intersect_box_kernel, a, a.rays);
-}
+void run(const IntersectBox& a, const Queue& queue) { launch(queue, "intersect_box", intersect_box_kernel, a, a.rays); }
 
 void run(const MarchCount& a, const Queue& queue) {
     launch<kRays>(queue, "march_count", march_count_kernel, a, a.rays.rays);

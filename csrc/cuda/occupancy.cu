@@ -28,8 +28,6 @@ void run(const UpdateOccupancy& a, const Queue& queue) {
     launch(queue, "update_occupancy", raise_kernel, a, a.visits);
 }
 
-void run(const IsInvisible& a, const Queue& queue) {
-    launch(queue, "is_invisible", is_invisible_kernel, a, a.points);
-}
+void run(const IsInvisible& a, const Queue& queue) { launch(queue, "is_invisible", is_invisible_kernel, a, a.points); }
 
 }  // namespace nsg::cuda

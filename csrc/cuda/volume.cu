@@ -93,11 +93,10 @@ __global__ void __launch_bounds__(kBlock) composite_backward_kernel(const __grid
             const float weight = is_there ? a.grad_colors[3 * i] : 0.0f;
             const float after = is_there ? a.grad_densities[i] : 0.0f;
             const bool is_lit = weight != 0.0f || after != 0.0f;
-            const float gradient =
-                is_lit ? weight_gradient(
-                             a.grad_weights[i], grad_color, a.grad_opacity[r], a.grad_depth_sum[r], a.colors + 3 * i,
-                             0.5f * (a.starts[i] + a.ends[i]))
-                       : 0.0f;
+            const float gradient = is_lit ? weight_gradient(
+                                                a.grad_weights[i], grad_color, a.grad_opacity[r], a.grad_depth_sum[r],
+                                                a.colors + 3 * i, 0.5f * (a.starts[i] + a.ends[i]))
+                                          : 0.0f;
             const float from_here = sum_from_here(gradient * weight);
             const float lost = behind + from_lane_after(from_here, 0.0f);
             if (is_there) {
@@ -166,9 +165,9 @@ __global__ void __launch_bounds__(kBlock) distortion_backward_kernel(const __gri
             const Interval sample(a.weights, a.starts, a.ends, i, end);
             const Prefix prefix(so_far, sample.weight, sample.midpoint);
             if (i < end) {
-                a.grad_weights[i] = a.grad_loss[r] * distortion_gradient(
-                                                         prefix.before, total, sample.weight, sample.midpoint,
-                                                         sample.length);
+                a.grad_weights[i] =
+                    a.grad_loss[r] *
+                    distortion_gradient(prefix.before, total, sample.weight, sample.midpoint, sample.length);
             }
             so_far = prefix.until;
         }
