@@ -8,7 +8,7 @@ namespace nsg {
 
 constexpr int kMaxLayers = 8;
 constexpr int kMaxWidth = 128;
-constexpr int kMlpBlock = 256;  // points whose activations are kept together
+constexpr int kMlpBlock = 512;  // points whose activations are kept together
 
 struct MlpShape {
     int64_t points;
