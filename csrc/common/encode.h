@@ -92,6 +92,25 @@ NSG_HD uint32_t dense_entry(uint32_t x, uint32_t y, uint32_t z, uint32_t resolut
     return entry < size ? entry : entry - size;
 }
 
+// Derivatives of trilinear interpolation between the corners of a cell: x changes with the lowest bit of the corner's
+// index, then y, then z; upper is how far into the cell the place lies along each axis.
+struct Slope {
+    float x, y, z;
+};
+
+NSG_HD float mix(float a, float b, float share) { return a + share * (b - a); }
+
+NSG_HD Slope interpolation_slope(const float* corner, float upper_x, float upper_y, float upper_z) {
+    const float a = mix(corner[0], corner[1], upper_x), b = mix(corner[2], corner[3], upper_x);
+    const float c = mix(corner[4], corner[5], upper_x), d = mix(corner[6], corner[7], upper_x);
+    const float near = mix(corner[1] - corner[0], corner[3] - corner[2], upper_y);
+    const float far = mix(corner[5] - corner[4], corner[7] - corner[6], upper_y);
+    return {mix(near, far, upper_z), mix(b - a, d - c, upper_z), mix(c - a, d - b, upper_y)};
+}
+
+// Where moving a coordinate moves the point: outside it stays on the border.
+NSG_HD bool is_in_unit_interval(float x) { return x >= 0.0f && x <= 1.0f; }
+
 // Real spherical harmonics below a degree, as polynomials of a unit vector: N_lm P_l^m(z) / sin^m(theta) times the
 // real or imaginary part of (x + i y)^m. Their derivatives are those of the polynomials.
 // Visits each: f(index, value, d/dx, d/dy, d/dz). T is float, or a vector of floats.

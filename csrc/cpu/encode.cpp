@@ -92,29 +92,33 @@ void encode_backward_table(const HashLevel& level, const HashEncodeBackward& a, 
     }
 }
 
-// Adds the gradient by the positions of a block that one level gives.
+// Adds the gradient by the positions that one level gives.
 template <int F>
 void encode_backward_positions(
-    const HashLevel& level, const HashEncodeBackward& a, const float* grad_encoded, int64_t first, int count) {
+    const HashLevel& level, const HashEncodeBackward& a, const float* grad_encoded, int64_t begin, int64_t end) {
     const float* table = a.table + static_cast<int64_t>(level.offset) * F;
     Corners corners;
-    corners.find(level, a.positions + 3 * first, count);
-    for (int i = 0; i < count; ++i) {
-        float gradient[3] = {};
-        for (uint32_t corner = 0; corner < 8; ++corner) {
-            const float* entry = table + static_cast<int64_t>(corners.entry[corner][i]) * F;
-            float value = 0.0f;
-            for (int f = 0; f < F; ++f) value += entry[f] * grad_encoded[f * a.points + first + i];
-            for (int d = 0; d < 3; ++d) {
-                const int e = d == 0 ? 1 : 0, g = d == 2 ? 1 : 2;  // the other two axes
-                const float sign = corner >> d & 1 ? 1.0f : -1.0f;
-                gradient[d] += sign * value * corners.side(corner >> e & 1, i, e) * corners.side(corner >> g & 1, i, g);
+    alignas(64) float value[8][kBlock];  // what a corner's features are worth to the loss
+    for (int64_t first = begin; first < end; first += kBlock) {
+        const int count = static_cast<int>(end - first < kBlock ? end - first : kBlock);
+        corners.find(level, a.positions + 3 * first, count);
+        for (int i = 0; i < count; ++i) {
+            for (int corner = 0; corner < 8; ++corner) {
+                const float* entry = table + static_cast<int64_t>(corners.entry[corner][i]) * F;
+                float sum = 0.0f;
+                for (int f = 0; f < F; ++f) sum += entry[f] * grad_encoded[f * a.points + first + i];
+                value[corner][i] = sum;
             }
         }
-        for (int d = 0; d < 3; ++d) {
-            const float x = a.positions[3 * (first + i) + d];
-            const bool is_inside = x >= 0.0f && x <= 1.0f;
-            a.grad_positions[3 * (first + i) + d] += is_inside ? gradient[d] * level.scale : 0.0f;
+        for (int i = 0; i < count; ++i) {
+            const float at[8] = {value[0][i], value[1][i], value[2][i], value[3][i],
+                                 value[4][i], value[5][i], value[6][i], value[7][i]};
+            const Slope slope = interpolation_slope(at, corners.upper[0][i], corners.upper[1][i], corners.upper[2][i]);
+            const float* position = a.positions + 3 * (first + i);
+            float* gradient = a.grad_positions + 3 * (first + i);
+            gradient[0] += is_in_unit_interval(position[0]) ? slope.x * level.scale : 0.0f;
+            gradient[1] += is_in_unit_interval(position[1]) ? slope.y * level.scale : 0.0f;
+            gradient[2] += is_in_unit_interval(position[2]) ? slope.z * level.scale : 0.0f;
         }
     }
 }
@@ -143,14 +147,14 @@ void run(const HashEncodeBackward& a) {
         });
     }
     if (a.grad_positions == nullptr) return;
-#pragma omp parallel for schedule(dynamic, 16) num_threads(num_threads())
-    for (int64_t first = 0; first < a.points; first += kBlock) {
-        const int count = static_cast<int>(a.points - first < kBlock ? a.points - first : kBlock);
-        for (int64_t i = 3 * first; i < 3 * (first + count); ++i) a.grad_positions[i] = 0.0f;
+#pragma omp parallel for schedule(dynamic, 1) num_threads(num_threads())
+    for (int64_t begin = 0; begin < a.points; begin += kChunk) {
+        const int64_t end = begin + kChunk < a.points ? begin + kChunk : a.points;
+        for (int64_t i = 3 * begin; i < 3 * end; ++i) a.grad_positions[i] = 0.0f;
         for (int l = 0; l < a.grid.levels; ++l) {
             with_features(a.grid.features, [&](auto features) {
-                encode_backward_positions<features()>(
-                    a.grid.level[l], a, a.grad_encoded + l * features() * a.points, first, count);
+                const float* grad_encoded = a.grad_encoded + l * features() * a.points;
+                encode_backward_positions<features()>(a.grid.level[l], a, grad_encoded, begin, end);
             });
         }
     }
