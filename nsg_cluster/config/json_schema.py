@@ -45,7 +45,9 @@ def schemas() -> dict[str, dict[str, Any]]:
         "then": {"$ref": f"#/definitions/{COMPLETE}Experiment"},
         "definitions": {**partial["definitions"], **full.pop("definitions"), f"{COMPLETE}Experiment": full},
     }
-    site = _translated(Site.model_json_schema(by_alias=True), frozenset())
+    described = Site.model_json_schema(by_alias=True)
+    site = _translated(described, _demanding(described["$defs"]))
+    site["definitions"] = {**_translated(described, None)["definitions"], **site["definitions"]}
     return {
         "experiment.schema.json": {"$schema": DRAFT, "title": "nsg_cluster experiment", **experiment},
         "fragment.schema.json": {"$schema": DRAFT, "title": "Part of an nsg_cluster experiment", **partial},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from nsg_cluster.core.errors import MachineError
 from nsg_cluster.core.process import Completed, run
+from nsg_cluster.core.user import user_name
 from nsg_cluster.scheduler.dialect import Dialect
 from nsg_cluster.scheduler.types import JobId, JobState, JobStatus, Submission
 
@@ -69,7 +69,7 @@ class Client:
             return Answer()
         found = {status.id: status for status in self._queue(list(jobs)) if status.id in wanted}
         unsettled = [job for job in jobs if job not in found or _lacks_its_end(found[job])]
-        argv = self.dialect.accounting_argv(unsettled, _user(), since - CLOCK_SLACK_S) if unsettled else None
+        argv = self.dialect.accounting_argv(unsettled, user_name(), since - CLOCK_SLACK_S) if unsettled else None
         complaint = ""
         try:
             ended = self.dialect.parse_accounting(_ask(argv)) if argv else []
@@ -82,7 +82,7 @@ class Client:
         return Answer(known=found, absent=absent, complaint=complaint)
 
     def _queue(self, jobs: Sequence[JobId]) -> list[JobStatus]:
-        *first, last = self.dialect.queue_argvs(jobs, _user())
+        *first, last = self.dialect.queue_argvs(jobs, user_name())
         for argv in first:
             try:
                 return self.dialect.parse_queue(_ask(argv))
@@ -114,7 +114,7 @@ class Client:
         Raises:
             MachineError: The scheduler did not answer.
         """
-        return self.dialect.parse_find(_ask(self.dialect.find_argv(name, _user())), name)
+        return self.dialect.parse_find(_ask(self.dialect.find_argv(name, user_name())), name)
 
 
 def _lacks_its_end(status: JobStatus) -> bool:
@@ -126,7 +126,3 @@ def _lacks_its_end(status: JobStatus) -> bool:
 def _ask(argv: Sequence[str]) -> Completed:
     # Messages and dates in another language could not be understood.
     return run(argv, timeout_s=QUERY_TIMEOUT_S, env={**os.environ, "LC_ALL": "C"})
-
-
-def _user() -> str:
-    return getpass.getuser()

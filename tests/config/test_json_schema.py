@@ -53,7 +53,8 @@ def test_the_parser_takes_every_experiment_and_every_element_of_its_sweep(path: 
 
 
 @pytest.mark.parametrize("path", sorted((CONFIGS / "sites").glob("*.yaml")), ids=lambda path: path.stem)
-def test_the_parser_takes_every_site_under_its_own_name(path: Path) -> None:
+def test_the_parser_takes_every_site_under_its_own_name(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NSG_GROUP", "gaa50000")
     assert load_site(path.stem) == load_site(str(path))
     assert load_site(path.stem).name == path.stem
 

@@ -11,6 +11,8 @@ from nsg_cluster.config import site as module
 from nsg_cluster.config.site import Site, load_site
 from nsg_cluster.core.errors import ConfigError
 
+KNOWN = "abci2, abci3, local, slurm, tsubame4"
+
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -74,8 +76,8 @@ def test_settings_are_found_at_home_when_no_other_place_is_named(folder: Path, m
 @pytest.mark.parametrize(
     ("wanted", "said"),
     [
-        ("locl", "no site 'locl'; known: local, or the path of a YAML file. Did you mean 'local'?"),
-        ("a\nb; rm", "no site 'a\\nb; rm'; known: local, or the path of a YAML file."),
+        ("locl", f"no site 'locl'; known: {KNOWN}, or the path of a YAML file. Did you mean 'local'?"),
+        ("a\nb; rm", f"no site 'a\\nb; rm'; known: {KNOWN}, or the path of a YAML file."),
         ("./fra.yaml", "fra.yaml: no such file. Did you mean 'far.yaml'?"),
         ("~nobody/x.yaml", "x.yaml: no such file."),
     ],
@@ -95,13 +97,13 @@ def test_all_mistakes_of_a_site_are_reported_at_once() -> None:
         load_site("./x.yaml")
     assert str(caught.value).splitlines() == [
         "x.yaml:1: name: 'a b' is not allowed; name of the site: letters, digits, -, _ and single dots inside.",
-        "x.yaml:2: scheduler: 'slrum' is not one of local.",
+        "x.yaml:2: scheduler: 'slrum' is not one of local, slurm, gridengine, pbs. Did you mean 'slurm'?",
         "x.yaml:3: storage: '' is not allowed; folder for runs and data; a relative one starts at the folder in which "
         "the command runs.",
-        "x.yaml:4: storrage: unknown key; allowed: name, scheduler, storage, environment. Did you mean 'storage'?",
+        f"x.yaml:4: storrage: unknown key; allowed: {', '.join(Site.model_fields)}. Did you mean 'storage'?",
         "x.yaml:6: environment.A-B: 'A-B' is not allowed",
         "x.yaml:7: environment.C: must be text, not 2; put quotes around it",
-        "x.yaml:8: environment.D: unknown variable 'storage'; allowed: env:NAME, $$ for a dollar sign.",
+        "x.yaml:8: environment.D: unknown variable 'storage'; allowed: group, user, env:NAME, $$ for a dollar sign.",
     ]
 
 
@@ -111,5 +113,54 @@ def test_a_mistake_in_the_settings_of_the_user_is_reported_there() -> None:
         load_site()
     assert str(caught.value).splitlines() == [
         f"{path}:1: site: must be text, not 3; put quotes around it",
-        f"{path}:2: sites: unknown key; allowed: site, storage. Did you mean 'site'?",
+        f"{path}:2: sites: unknown key; allowed: site, storage, group. Did you mean 'site'?",
     ]
+
+
+def test_the_group_comes_from_the_environment_then_the_settings_then_the_site(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "paid.yaml").write_text("name: paid\ngroup: ours\nstorage: /groups/${group}\n")
+    assert load_site("./paid.yaml").group == "ours"
+    settings("group: mine\n")
+    assert (load_site("./paid.yaml").group, load_site("./paid.yaml").storage) == ("mine", "/groups/mine")
+    monkeypatch.setenv("NSG_GROUP", "other")
+    assert (load_site("./paid.yaml").group, load_site("./paid.yaml").storage) == ("other", "/groups/other")
+    monkeypatch.setenv("NSG_GROUP", "-x; rm")
+    with pytest.raises(ConfigError, match="is not the name of a group"):
+        load_site("./paid.yaml")
+
+
+@pytest.mark.parametrize("name", ["abci2", "abci3"])
+def test_a_site_that_takes_no_job_without_a_group_says_how_to_name_one(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ConfigError, match="set NSG_GROUP, or write 'group: NAME' into "):
+        load_site(name)
+    monkeypatch.setenv("NSG_GROUP", "gaa50000")
+    monkeypatch.setenv("LOGNAME", "me")
+    assert load_site(name).storage == "/groups/gaa50000/me"
+
+
+def test_facts_of_a_cluster_are_checked() -> None:
+    Path("x.yaml").write_text(
+        "name: x\nscheduler: pbs\nqueue: 'a b'\nlimits: {walltime: 5, jobs: 1}\n"
+        'resource_types:\n  a: {gpus: 1, cpus: 1, memory: 3x, rate: -1}\noptions: ["-p 1\\n#PBS -l x"]\n'
+    )
+    with pytest.raises(ConfigError) as caught:
+        load_site("./x.yaml")
+    places = [line.split(": ")[1] for line in str(caught.value).splitlines()]
+    assert places == [
+        "queue",
+        "limits.walltime",
+        "limits.jobs",
+        "resource_types.a.memory",
+        "resource_types.a.rate",
+        "options.0",
+    ]
+
+
+def test_rates_need_a_date() -> None:
+    Path("x.yaml").write_text("name: x\nresource_types: {a: {cpus: 1, memory: 3G, rate: 1}}\n")
+    with pytest.raises(ConfigError, match="for which day the rates"):
+        load_site("./x.yaml")

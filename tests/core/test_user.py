@@ -1,0 +1,21 @@
+"""Who runs this process."""
+
+from __future__ import annotations
+
+import getpass
+import os
+
+import pytest
+
+from nsg_cluster.core.user import user_name
+
+
+def test_a_user_has_a_name_or_else_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOGNAME", "me")
+    assert user_name() == "me"
+
+    def nameless() -> str:
+        raise KeyError("getpwuid(): uid not found: 1234")
+
+    monkeypatch.setattr(getpass, "getuser", nameless)
+    assert user_name() == str(os.getuid())
