@@ -16,7 +16,6 @@ BELOW = {
     "scheduler": {"core"},
     "runs": {"core", "config", "executor", "scheduler", "tasks"},
     "executor": {"core", "config", "scheduler", "tasks"},
-    "scheduler": {"core"},
     "tasks": {"core", "config"},
     "report": {"core", "config"},
     "cli": {"core", "config", "runs", "report", "tasks", "executor"},

@@ -15,7 +15,7 @@ from nsg_cluster.config.compose import dump, load
 from nsg_cluster.config.schema import Experiment, ResourcesConfig
 from nsg_cluster.config.site import Site, load_site
 from nsg_cluster.config.sweep import expand, spec_hash
-from nsg_cluster.core.errors import RunError
+from nsg_cluster.core.errors import ConfigError, RunError
 from nsg_cluster.core.paths import RunPaths, StoragePaths
 from nsg_cluster.core.units import parse_duration
 from nsg_cluster.executor import local
@@ -62,6 +62,7 @@ def make_plan(
         ConfigError: All mistakes, one a line.
     """
     found = load_site(site)
+    _check_reachable(found)
     experiment = load(path, overrides, variables={"storage": found.storage})
     elements = expand(experiment)
     request = Request(
@@ -70,6 +71,15 @@ def make_plan(
     )
     reference = str(Path(site).absolute()) if site and Path(site).is_file() else found.name
     return Plan(experiment=experiment, elements=elements, site=found, site_reference=reference, request=request)
+
+
+def _check_reachable(site: Site) -> None:
+    """Refuse a site whose scheduler runs cannot be handed to: the tasks would start on this machine instead."""
+    if site.scheduler != "local":
+        raise ConfigError(
+            f"site {site.name}: runs cannot be handed to {site.scheduler} yet; use --site local on a node that you "
+            f"have reserved, or submit functions of your own with submitit's plugins"
+        )
 
 
 def _task_request(resources: ResourcesConfig) -> TaskRequest:

@@ -12,7 +12,7 @@ import pytest
 
 from nsg_cluster import __version__
 from nsg_cluster.config.compose import load
-from nsg_cluster.core.errors import RunError
+from nsg_cluster.core.errors import ConfigError, RunError
 from nsg_cluster.core.files import read_json
 from nsg_cluster.runs import record as records
 from nsg_cluster.runs import submit as submitting
@@ -119,3 +119,13 @@ def test_the_script_of_a_run_is_for_its_owner_alone_and_holds_the_sites_variable
     assert "export TOKEN='a b'\n" in run.script.read_text()
     assert read_record(run).site == str(site), "found again from anywhere"
     assert "TOKEN" not in run.record.read_text()
+
+
+def test_a_site_with_a_scheduler_is_refused_before_anything_starts_here(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NSG_GROUP", "gaa50000")
+    for site in ("abci2", "abci3", "slurm", "tsubame4"):
+        with pytest.raises(ConfigError, match=f"site {site}: runs cannot be handed to"):
+            make_plan(bench.write(), site=site)
+    assert not all_runs(bench.storage)
