@@ -123,7 +123,8 @@ class PosesConfig(Config):
     """Refinement of the training cameras: a rotation and a shift for each image; held-out cameras are as they are."""
 
     rate: Annotated[float, Field(gt=0, le=1)] = 1e-3
-    """Learning rate of rotations (in radians) and shifts (in half sides of the scene box) at the first step."""
+    """Learning rate of rotations (in radians) and shifts (in half sides of the scene box) at the first step; it rises
+    over ``train.schedule.warmup_steps`` like the others."""
     final_rate: Annotated[float, Field(gt=0, le=1)] = 1e-4
     """Learning rate at the end of the decay."""
     decay_steps: PositiveInt | None = None

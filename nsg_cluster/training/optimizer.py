@@ -44,11 +44,17 @@ def set_learning_rates(
     step: int,
     steps: int,
 ) -> dict[str, float]:
-    """Set the rate of every group for a step; return the rate, and that of poses where they are refined."""
+    """Set the rate of every group for a step; return the rate, and that of poses where they are refined.
+
+    Both rise over the same steps: what a scene that is not there yet says about poses is worth little.
+    """
     rates = {"lr": config.learning_rate * learning_rate_factor(schedule, step, steps)}
     if poses is not None:
-        progress = min(1.0, step / (poses.decay_steps or steps))
-        rates["lr_poses"] = poses.rate * (poses.final_rate / poses.rate) ** progress
+        progress, rise = (
+            min(1.0, step / (poses.decay_steps or steps)),
+            min(1.0, (step + 1) / max(1, schedule.warmup_steps)),
+        )
+        rates["lr_poses"] = rise * poses.rate * (poses.final_rate / poses.rate) ** progress
     for group in optimizer.param_groups:
         group["lr"] = rates["lr_poses" if group["is_poses"] else "lr"]
     return rates
