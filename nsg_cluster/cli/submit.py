@@ -94,15 +94,17 @@ def check_file(file: Path) -> None:
 
 def _print_plan(plan: Plan, *, as_json: bool) -> None:
     from nsg_cluster.config.compose import dump
+    from nsg_cluster.config.memory import estimate_memory
     from nsg_cluster.config.sweep import spec_hash
 
     folder = plan.storage.runs / plan.experiment.name
     hashes = [spec_hash(element) for element in plan.elements]
     if as_json:
         experiments = [element.model_dump(mode="json", by_alias=True) for element in plan.elements]
+        memory = [estimate_memory(element).total for element in plan.elements]
         entries = [
-            {"index": index, "hash": digest, "experiment": experiment}
-            for index, (digest, experiment) in enumerate(zip(hashes, experiments, strict=True))
+            {"index": index, "hash": digest, "memory_bytes": size, "experiment": experiment}
+            for index, (digest, size, experiment) in enumerate(zip(hashes, memory, experiments, strict=True))
         ]
         options.print_json(
             {
@@ -119,7 +121,8 @@ def _print_plan(plan: Plan, *, as_json: bool) -> None:
     )
     click.echo(f"# run folder: {folder}/<time>-<id>")
     for index, (element, digest) in enumerate(zip(plan.elements, hashes, strict=True)):
-        click.echo(f"---\n# task {index}: {element.name} ({digest})\n{dump(element)}", nl=False)
+        click.echo(f"---\n# task {index}: {element.name} ({digest})")
+        click.echo(f"# memory: {estimate_memory(element).sentence()}\n{dump(element)}", nl=False)
 
 
 @click.command()

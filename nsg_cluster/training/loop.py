@@ -7,6 +7,7 @@ training that is killed and continued ends with the weights of the uninterrupted
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import dataclass
 from functools import partial
@@ -14,6 +15,7 @@ from typing import Literal
 
 import torch
 
+from nsg_cluster.config.memory import estimate_memory
 from nsg_cluster.config.schema import Experiment
 from nsg_cluster.core.errors import TrainingError
 from nsg_cluster.core.paths import TaskPaths
@@ -30,6 +32,8 @@ from nsg_cluster.training.state import State, new_state, restore, snapshot_of
 from nsg_cluster.training.step import take_step
 
 __all__ = ["TrainResult", "train"]
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +69,8 @@ def train(experiment: Experiment, paths: TaskPaths, *, stop: StopSignal) -> Trai
     config = experiment.train
     device = prepare_device(config)
     scene = load_scene(experiment.data)
+    images = scene.train.images.nbytes + scene.test.images.nbytes
+    log.info("memory: %s", estimate_memory(experiment, image_bytes=images).sentence())
     batches = RayBatches(scene.train, device)
     with Events(paths) as events:
         state, clock = _resume(experiment, paths, scene, events, device)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -151,3 +152,8 @@ def test_a_model_is_restored_for_evaluation(tmp_path: Path) -> None:
     assert not model.training and found.step == 1
     assert all(torch.equal(ours, theirs) for ours, theirs in zip(
         model.state_dict().values(), trained.state_dict().values(), strict=True))  # fmt: skip
+
+    mean = {name: parameter.detach() + 1 for name, parameter in trained.named_parameters()}
+    checkpoint.save(paths.checkpoints, replace(state, step=2, average=mean), identity=WHO, keep=1)
+    model, _ = checkpoint.load_model(experiment, paths, scene)
+    assert all(torch.equal(parameter, mean[name]) for name, parameter in model.named_parameters())
