@@ -85,7 +85,7 @@ def estimate_memory(experiment: Experiment, *, image_bytes: int | None = None) -
 
 def hash_parameters(grid: HashGridConfig, max_resolution: int | None = None) -> int:
     """Return the numbers in the tables of a hash grid: all points of the coarse levels, at most 2^T of the others."""
-    growth = ((max_resolution or grid.max_resolution) / grid.base_resolution) ** (1 / max(1, grid.levels - 1))
+    growth: float = ((max_resolution or grid.max_resolution) / grid.base_resolution) ** (1 / max(1, grid.levels - 1))
     sides = [math.ceil(grid.base_resolution * growth**level - 1 - 1e-4) + 1 for level in range(grid.levels)]
     entries = sum(min((side**3 + 7) // 8 * 8, 1 << grid.log2_table_size) for side in sides)
     return entries * grid.features
@@ -135,10 +135,10 @@ def _step_bytes(model: InstantNgpConfig, rays: int, samples: int | None) -> tupl
 
 def _sample_bytes(model: InstantNgpConfig) -> int:
     """Return what a sample of the radiance field takes until its gradient is known."""
-    grid = model.hash_grid
-    density = 2 * grid.levels * grid.features + model.hidden_width * model.density_hidden_layers
-    color = 3 * (1 + model.geometry_features) + 3 * _color_inputs(model) + model.hidden_width * model.color_hidden_layers
-    return FLOAT * (FLOATS_OF_ANY_SAMPLE + density + color)
+    encoded = 2 * model.hash_grid.levels * model.hash_grid.features
+    hidden = model.hidden_width * (model.density_hidden_layers + model.color_hidden_layers)
+    passed_on = 3 * (1 + model.geometry_features + _color_inputs(model))
+    return FLOAT * (FLOATS_OF_ANY_SAMPLE + encoded + hidden + passed_on)
 
 
 def _density_bytes(model: InstantNgpConfig) -> int:
