@@ -39,6 +39,12 @@ types: install ## static types, strict
 unit: install ## the tests
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
+sanitize: install ## the tests of the ops on CPU kernels built with AddressSanitizer and UBSan
+	csrc/sanitize.sh $(BIN)/python
+
+bench: install ## benchmarks: one JSON document; BENCH_ARGS="hash_step --out FILE" narrows and keeps it
+	$(BIN)/python -m tests.benchmarks $(BENCH_ARGS)
+
 schema: install ## write the JSON Schema that editors use
 	$(BIN)/python -m nsg_cluster.config.json_schema
 
