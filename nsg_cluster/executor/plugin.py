@@ -29,11 +29,13 @@ from nsg_cluster.executor.client import Client
 from nsg_cluster.executor.environment import STARTED, WARN_AFTER
 from nsg_cluster.executor.watcher import JobFiles, SchedulerWatcher
 from nsg_cluster.scheduler.dialect import Dialect
-from nsg_cluster.scheduler.script import Program, batch_script
+from nsg_cluster.scheduler.script import MODULES_INIT, Program, batch_script, plain
 from nsg_cluster.scheduler.types import Resources, Submission, job_name
+from nsg_cluster.tasks.watch import package_environment
 
 __all__ = ["SchedulerExecutor", "SchedulerJob", "cancel"]
 
+NO_LIMIT_S = 100 * 365 * 86_400
 # Parameters that submitit's AutoExecutor hands to every executor.
 SHARED = ("name", "timeout_min", "mem_gb", "nodes", "cpus_per_task", "gpus_per_node", "tasks_per_node")
 
@@ -100,6 +102,11 @@ class SchedulerExecutor(core.PicklingExecutor):  # type: ignore[misc] # submitit
         "teardown": "lines of bash after it",
         "options": "further options, as they stand in a script",
         "after": "a Dependency",
+        "resources": "Resources, instead of all that asks for something one by one",
+        "modules": "modules to load",
+        "modules_init": "file that defines the command module",
+        "environment": "variables to set; $NAME in them stands for a variable of the job",
+        "scratch": "folder of the job on its node, such as $PBS_LOCALDIR; found in NSG_SCRATCH",
     }
 
     def __init__(
@@ -153,9 +160,10 @@ class SchedulerExecutor(core.PicklingExecutor):  # type: ignore[misc] # submitit
         return Path(utils.JobPaths.get_first_id_independent_folder(self.folder))
 
     @property
-    def walltime_s(self) -> int:
-        """Time limit."""
-        return round(float(self.parameters.get("timeout_min", 5)) * 60)
+    def walltime_s(self) -> int | None:
+        """Time limit; ``None`` for that of the scheduler."""
+        given: Resources | None = self.parameters.get("resources")
+        return given.walltime_s if given else round(float(self.parameters.get("timeout_min", 5)) * 60)
 
     def submission(self, elements: int | None) -> Submission:
         """Return what is submitted for a number of functions.
@@ -164,10 +172,23 @@ class SchedulerExecutor(core.PicklingExecutor):  # type: ignore[misc] # submitit
             ConfigError: The scheduler cannot express something that is asked for.
         """
         given = self.parameters.get
+        return Submission(
+            name=job_name(given("name", "submitit")),
+            resources=given("resources") or self._resources(),
+            sink=str(self._first_folder / "scheduler"),
+            group=given("group"),
+            elements=elements,
+            max_parallel=given("array_parallelism"),
+            after=given("after"),
+            options=tuple(given("options", ())),
+        )
+
+    def _resources(self) -> Resources:
+        given = self.parameters.get
         if given("tasks_per_node", 1) > 1:
             raise ConfigError("tasks_per_node: one process is started; start the others in it, with torchrun or mpirun")
         memory_gb = given("mem_gb")
-        resources = Resources(
+        return Resources(
             walltime_s=self.walltime_s,
             nodes=given("nodes", 1),
             resource_type=given("resource_type"),
@@ -175,16 +196,6 @@ class SchedulerExecutor(core.PicklingExecutor):  # type: ignore[misc] # submitit
             cpus=given("cpus_per_task"),
             memory_bytes=None if memory_gb is None else round(memory_gb * 2**30),
             queue=given("queue"),
-        )
-        return Submission(
-            name=job_name(given("name", "submitit")),
-            resources=resources,
-            sink=str(self._first_folder / "scheduler"),
-            group=given("group"),
-            elements=elements,
-            max_parallel=given("array_parallelism"),
-            after=given("after"),
-            options=tuple(given("options", ())),
         )
 
     def program(self, command: Sequence[str], uid: str) -> Program:
@@ -194,29 +205,36 @@ class SchedulerExecutor(core.PicklingExecutor):  # type: ignore[misc] # submitit
             command: Program and arguments.
             uid: Name of this submission.
         """
+        given = self.parameters.get
         logs = {name: self._in_job(getattr(utils.JobPaths(self.folder), name)) for name in ("stdout", "stderr")}
-        delay_s = self.parameters.get("signal_delay_s") or min(90, self.walltime_s // 4)
-        pickles = shlex.quote(str(self._pickles(uid)))
-        submitted = '"$NSG_JOB_ID"'.join(
-            map(shlex.quote, str(utils.JobPaths(self.folder).submitted_pickle).split("%j"))
-        )
+        pickles = plain(str(self._pickles(uid)))
+        submitted = '"$NSG_JOB_ID"'.join(map(plain, str(utils.JobPaths(self.folder).submitted_pickle).split("%j")))
         # Before the launcher moves the pickle to where submitit looks for it, the job finds it by itself.
         link = f'[ -e {submitted} ] || ln -s {pickles}/"$NSG_TASK".pkl {submitted} 2> /dev/null || [ -e {submitted} ]'
-        search = {"PYTHONPATH": os.environ["PYTHONPATH"]} if "PYTHONPATH" in os.environ else {}
+        own = {"SUBMITIT_EXECUTOR": self.name(), **self._warning(), **self._environment(uid)}
+        # The job finds this very package, and what this process was told to find.
+        search = {"PYTHONPATH": "", **os.environ, **package_environment(os.environ)}["PYTHONPATH"]
+        own |= {"PYTHONPATH": search} if search else {}
         return Program(
             command=tuple(command),
             folder=str(Path.cwd()),
             folders=(self._in_job(self.folder),) if "%" in str(self.folder) else (),
             out=logs["stdout"],
-            err=logs["stdout" if self.parameters.get("stderr_to_stdout") else "stderr"],
-            environment={
-                "SUBMITIT_EXECUTOR": self.name(),
-                WARN_AFTER: str(self.walltime_s - delay_s),
-                **{name: _literal(value) for name, value in {**search, **self._environment(uid)}.items()},
-            },
-            prologue=(f"export {STARTED}=$(date +%s)", f"{link} || exit", *self.parameters.get("setup", ())),
-            epilogue=tuple(self.parameters.get("teardown", ())),
+            err=logs["stdout" if given("stderr_to_stdout") else "stderr"],
+            environment={**given("environment", {}), **{name: _literal(value) for name, value in own.items()}},
+            modules=tuple(given("modules", ())),
+            modules_init=given("modules_init", MODULES_INIT),
+            scratch=given("scratch"),
+            prologue=(f"export {STARTED}=$(date +%s)", f"{link} || exit", *given("setup", ())),
+            epilogue=tuple(given("teardown", ())),
         )
+
+    def _warning(self) -> dict[str, str]:
+        """Return when the job is to be warned, if it has a limit."""
+        if self.walltime_s is None:
+            return {}
+        delay_s = self.parameters.get("signal_delay_s") or min(90, self.walltime_s // 4)
+        return {WARN_AFTER: str(self.walltime_s - delay_s)}
 
     def _environment(self, uid: str) -> dict[str, str]:  # noqa: ARG002 - a job that submits itself again needs it
         """Return further variables of the job."""
@@ -252,7 +270,7 @@ class SchedulerExecutor(core.PicklingExecutor):  # type: ignore[misc] # submitit
         (self._first_folder / "scheduler").mkdir(parents=True, exist_ok=True)
         pickles.mkdir()
         for index, delayed in enumerate(delayed_submissions):
-            delayed.set_timeout(self.parameters.get("timeout_min", 5), self.max_num_timeout)
+            delayed.set_timeout((self.walltime_s or NO_LIMIT_S) / 60, self.max_num_timeout)
             delayed.dump(pickles / f"{index}.pkl")
             self._check_size(pickles / f"{index}.pkl", len(delayed_submissions))
         jobs = self._submit(uid, len(delayed_submissions))

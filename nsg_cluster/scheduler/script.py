@@ -18,10 +18,11 @@ from nsg_cluster.core.logs import printable
 from nsg_cluster.scheduler.dialect import Dialect
 from nsg_cluster.scheduler.types import Submission
 
-__all__ = ["JOB_ID", "TASK", "Program", "batch_script", "expanded", "plain"]
+__all__ = ["JOB_ID", "MODULES_INIT", "TASK", "Program", "batch_script", "expanded", "plain"]
 
 JOB_ID, TASK = "NSG_JOB_ID", "NSG_TASK"
 SCRATCH = "NSG_SCRATCH"
+MODULES_INIT = "/etc/profile.d/modules.sh"
 REFERENCE = re.compile(r"\$(?:(\$)|([A-Za-z_][A-Za-z0-9_]*)|\{([A-Za-z_][A-Za-z0-9_]*)\})?")
 # Set by every shell or login.
 USUAL = {"HOME", "HOSTNAME", "LANG", "LOGNAME", "PATH", "PWD", "SHELL", "TMPDIR", "USER"}
@@ -47,7 +48,7 @@ class Program:
     """Variables to set, in order, expanded."""
     modules: tuple[str, ...] = ()
     """Modules to load."""
-    modules_init: str = "/etc/profile.d/modules.sh"
+    modules_init: str = MODULES_INIT
     """File that defines ``module``."""
     scratch: str | None = None
     """Folder of the job on its node, expanded: ``$PBS_LOCALDIR``. The command finds it in ``NSG_SCRATCH``."""

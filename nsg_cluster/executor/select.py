@@ -1,0 +1,65 @@
+"""A site's executor, set up as the site's file says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from nsg_cluster.config.site import Site
+from nsg_cluster.core.errors import ConfigError
+from nsg_cluster.executor.gridengine import GridEngineExecutor
+from nsg_cluster.executor.pbs import PbsExecutor
+from nsg_cluster.executor.placement import Placement
+from nsg_cluster.executor.plugin import SchedulerExecutor
+from nsg_cluster.executor.slurm import SlurmExecutor
+from nsg_cluster.scheduler.types import Dependency
+
+__all__ = ["make_executor"]
+
+EXECUTORS: dict[str, type[SchedulerExecutor]] = {
+    kind.name(): kind for kind in (GridEngineExecutor, PbsExecutor, SlurmExecutor)
+}
+UNLIMITED = 1 << 30
+
+
+def make_executor(
+    site: Site,
+    folder: Path,
+    placement: Placement,
+    *,
+    name: str,
+    max_parallel: int | None = None,
+    after: Dependency | None = None,
+) -> SchedulerExecutor:
+    """Return an executor that submits to a site.
+
+    Args:
+        site: The site.
+        folder: Folder for submitit's files.
+        placement: What each task takes.
+        name: Name of the job: what finds it again after a crash of the launcher.
+        max_parallel: Tasks that may run at the same time.
+        after: Jobs to wait for.
+
+    Raises:
+        ConfigError: The site has no scheduler, or it cannot express something that is asked for.
+    """
+    if site.scheduler not in EXECUTORS:
+        raise ConfigError(f"site {site.name}: tasks are started by this machine itself, not by a scheduler")
+    # A task that gets no further between two limits ends by itself.
+    executor = EXECUTORS[site.scheduler](folder, max_num_timeout=UNLIMITED)
+    setup = {"parallel_environment", "gpu_resource", "memory_resource", "group_flag"} & set(executor.PARAMETERS)
+    own = {key: getattr(site, key) for key in setup}
+    executor.update_parameters(
+        **{key: value for key, value in own.items() if value is not None},
+        name=name,
+        resources=placement.resources,
+        group=site.group,
+        array_parallelism=max_parallel,
+        after=after,
+        options=site.options,
+        modules=site.modules,
+        modules_init=site.modules_init,
+        environment=site.environment,
+        scratch=site.scratch,
+    )
+    return executor
