@@ -135,6 +135,9 @@ class InstantNgpConfig(Config):
     """Instant-NGP: hash grid and two small networks; the sampler says where to evaluate them."""
 
     kind: Literal["instant_ngp"]
+    backend: Literal["native", "torch", "tinycudann"] = "native"
+    """What computes hash grids and networks: our kernels, plain PyTorch, or tiny-cuda-nn, which takes a GPU and, where
+    it prefers that, float16. Parameters are the same."""
     sampler: SamplerConfig = OccupancyConfig()
     bound: Annotated[float, Field(ge=1, le=128)] = 1.0
     """Half side of the space that is modeled, in multiples of that of the scene box: 1 for what is inside, 16 with the

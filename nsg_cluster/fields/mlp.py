@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from nsg_cluster.ops.mlp import mlp
+from nsg_cluster.ops.backends import Backend, mlp
 from nsg_cluster.ops.reference.mlp import mlp as mlp_of_any_dtype
 
 __all__ = ["MLP", "set_precision"]
@@ -17,9 +17,12 @@ __all__ = ["MLP", "set_precision"]
 class MLP(nn.Module):
     """Linear layers without biases; uniform initial weights after He et al., https://arxiv.org/abs/1502.01852."""
 
-    def __init__(self, inputs: int, outputs: int, *, width: int, hidden_layers: int) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, *, width: int, hidden_layers: int, backend: Backend = "native"
+    ) -> None:
         """Draw the weights of ``hidden_layers + 1`` layers."""
         super().__init__()
+        self.backend = backend
         sizes = [inputs, *[width] * hidden_layers, outputs]
         layers = [nn.Linear(fan_in, fan_out, bias=False) for fan_in, fan_out in itertools.pairwise(sizes)]
         for layer in layers[:-1]:
@@ -29,10 +32,10 @@ class MLP(nn.Module):
         self.precision = torch.float32
 
     def forward(self, values: Float[Tensor, "points inputs"]) -> Float[Tensor, "points outputs"]:
-        """Apply the layers to each row; in lower precision by the matrix products of PyTorch."""
+        """Apply the layers to each row; in lower precision by PyTorch, unless tiny-cuda-nn chooses its own."""
         weights = [layer.weight for layer in self.layers if isinstance(layer, nn.Linear)]
-        if self.precision == torch.float32:
-            return mlp(values, weights)
+        if self.precision == torch.float32 or self.backend == "tinycudann":
+            return mlp(values, weights, backend=self.backend)
         rounded = [weight.to(self.precision) for weight in weights]
         return mlp_of_any_dtype(values.to(self.precision), rounded).to(values.dtype)
 

@@ -38,7 +38,7 @@ class HashDensityField(nn.Module):
         """Build the network on a grid.
 
         Args:
-            grid: Fills the box, or contracted space.
+            grid: Fills the box, or contracted space; what computes it computes the networks too.
             box: Lower and upper corner.
             hidden_width: Neurons in each hidden layer.
             hidden_layers: Hidden layers of the network.
@@ -51,7 +51,9 @@ class HashDensityField(nn.Module):
         self.contraction = contraction
         self.density_scale = 1.0 / (unit or float((box[1] - box[0]).max()))
         self.register_buffer("box", box.clone(), persistent=False)
-        self.density_network = MLP(grid.num_outputs, 1 + features, width=hidden_width, hidden_layers=hidden_layers)
+        self.density_network = MLP(
+            grid.num_outputs, 1 + features, width=hidden_width, hidden_layers=hidden_layers, backend=grid.backend
+        )
 
     def geometry(
         self, positions: Float[Tensor, "points 3"]
@@ -98,7 +100,7 @@ class HashRadianceField(HashDensityField):
         )
         self.direction_degree = direction_degree
         inputs = direction_degree**2 + appearance_features + geometry_features
-        self.color_network = MLP(inputs, 3, width=hidden_width, hidden_layers=color_hidden_layers)
+        self.color_network = MLP(inputs, 3, width=hidden_width, hidden_layers=color_hidden_layers, backend=grid.backend)
 
     def encode_directions(
         self, directions: Float[Tensor, "rays 3"], appearance: Float[Tensor, "rays looks"] | None = None

@@ -13,6 +13,7 @@ from nsg_cluster.fields.hashgrid import HashGrid
 from nsg_cluster.fields.radiance import HashDensityField, HashRadianceField
 from nsg_cluster.models.instant_ngp import InstantNgp
 from nsg_cluster.models.per_image import PerImage
+from nsg_cluster.ops.backends import Backend, check_backend
 from nsg_cluster.ops.encode import HashGridLayout
 from nsg_cluster.ops.occupancy import is_invisible
 from nsg_cluster.sampling.occupancy import OccupancyGrid, OccupancySampler, scaled_box
@@ -29,6 +30,7 @@ def build_model(config: ModelConfig, scene: Scene, *, seed: int = 0) -> InstantN
 
     Raises:
         ConfigError: The model does not fit the scene.
+        MachineError: The backend cannot be used here.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -36,10 +38,11 @@ def build_model(config: ModelConfig, scene: Scene, *, seed: int = 0) -> InstantN
 
 
 def _instant_ngp(config: InstantNgpConfig, scene: Scene) -> InstantNgp:
+    check_backend(config.backend)
     box = scene.box.cpu()
     side = float((box[1] - box[0]).max())
     field = HashRadianceField(
-        _grid(config.hash_grid, config.hash_grid.max_resolution),
+        _grid(config.hash_grid, config.hash_grid.max_resolution, config.backend),
         _field_box(config, box),
         hidden_width=config.hidden_width,
         density_hidden_layers=config.density_hidden_layers,
@@ -64,16 +67,15 @@ def _instant_ngp(config: InstantNgpConfig, scene: Scene) -> InstantNgp:
     return InstantNgp(config, field, sampler, per_image, near=scene.near, far=scene.far)
 
 
-def _grid(config: HashGridConfig, max_resolution: int) -> HashGrid:
-    return HashGrid(
-        HashGridLayout(
-            levels=config.levels,
-            features=config.features,
-            log2_table_size=config.log2_table_size,
-            base_resolution=config.base_resolution,
-            max_resolution=max_resolution,
-        )
+def _grid(config: HashGridConfig, max_resolution: int, backend: Backend) -> HashGrid:
+    layout = HashGridLayout(
+        levels=config.levels,
+        features=config.features,
+        log2_table_size=config.log2_table_size,
+        base_resolution=config.base_resolution,
+        max_resolution=max_resolution,
     )
+    return HashGrid(layout, backend=backend)
 
 
 def _field_box(config: InstantNgpConfig, box: Float[Tensor, "2 3"]) -> Float[Tensor, "2 3"]:
@@ -132,7 +134,7 @@ def _proposals(config: InstantNgpConfig, sampler: ProposalConfig, scene: Scene) 
     rounds = len(sampler.rounds)
     fields = [
         HashDensityField(
-            _grid(sampler.hash_grid, sampler.hash_grid.max_resolution >> (rounds - 1 - index)),
+            _grid(sampler.hash_grid, sampler.hash_grid.max_resolution >> (rounds - 1 - index), config.backend),
             _field_box(config, box),
             hidden_width=sampler.hidden_width,
             hidden_layers=1,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from typing import Any
 
 import pytest
 import torch
@@ -69,24 +70,33 @@ def test_poses_have_a_rate_of_their_own_that_falls_and_stays() -> None:
     assert by_rate[rates["lr_poses"]] == [(2, 3), (2, 3)]
 
 
-def test_the_native_optimizer_passes_over_entries_without_a_gradient_and_otherwise_agrees_with_torch() -> None:
+def moved(backend: Any, device: str = "cpu") -> torch.Tensor:
+    """Return how far three steps move a table whose first entry has a gradient in all of them, the second in one."""
+    torch.manual_seed(0)
     layout = HashGridLayout(levels=1, features=2, log2_table_size=6, base_resolution=2, max_resolution=2)
-    tables = {}
-    for backend in ("native", "torch"):
-        torch.manual_seed(0)
-        grid = HashGrid(layout)
-        start = grid.table.detach().clone()
-        optimizer = build_optimizer(grid, OptimizerConfig(backend=backend, learning_rate=0.1, eps=1e-8))
-        for step in range(3):
-            grid.table.grad = torch.zeros_like(grid.table)
-            grid.table.grad[0] = 1.0 + step
-            if step == 0:
-                grid.table.grad[1] = 1.0
-            optimizer.step()
-        tables[backend] = grid.table.detach() - start
-    assert torch.allclose(tables["native"][0], tables["torch"][0], atol=1e-6)
-    assert torch.allclose(tables["native"][1], torch.full((2,), -0.1), atol=1e-6), "one step and no more"
-    assert (tables["torch"][1] < -0.15).all(), "moments go on moving it"
+    grid = HashGrid(layout).to(device)
+    start = grid.table.detach().clone()
+    optimizer = build_optimizer(grid, OptimizerConfig(backend=backend, learning_rate=0.1, eps=1e-8))
+    for step in range(3):
+        grid.table.grad = torch.zeros_like(grid.table)
+        grid.table.grad[0] = 1.0 + step
+        grid.table.grad[1] = float(step == 0)
+        optimizer.step()
+    return (grid.table.detach() - start).cpu()
+
+
+def test_the_native_optimizer_passes_over_entries_without_a_gradient_and_otherwise_agrees_with_torch() -> None:
+    native, fused = moved("native"), moved("torch")
+    assert torch.allclose(native[0], fused[0], atol=1e-6)
+    assert torch.allclose(native[1], torch.full((2,), -0.1), atol=1e-6), "one step and no more"
+    assert (fused[1] < -0.15).all(), "moments go on moving it"
+
+
+@pytest.mark.gpu
+def test_apex_moves_as_torch_does() -> None:
+    if importlib.util.find_spec("apex") is None or not torch.cuda.is_available():
+        pytest.skip("apex is not installed, or there is no GPU")
+    assert torch.allclose(moved("apex", "cuda"), moved("torch", "cuda"), atol=1e-5)
 
 
 def test_apex_is_asked_for_in_vain_in_one_sentence() -> None:
