@@ -79,6 +79,11 @@ class TaskPaths:
         return self.root / "checkpoints"
 
     @property
+    def refined_poses(self) -> Path:
+        """Cameras of the training images after their refinement, in the Blender format's words."""
+        return self.root / "transforms_refined.json"
+
+    @property
     def tensorboard(self) -> Path:
         """Folder of TensorBoard event files."""
         return self.root / "tensorboard"

@@ -64,7 +64,7 @@ def _instant_ngp(config: InstantNgpConfig, scene: Scene) -> InstantNgp:
         exposure=config.exposure,
         poses=config.poses is not None,
     )
-    return InstantNgp(config, field, sampler, per_image, near=scene.near, far=scene.far)
+    return InstantNgp(field, sampler, per_image, near=scene.near, far=scene.far)
 
 
 def _grid(config: HashGridConfig, max_resolution: int, backend: Backend) -> HashGrid:

@@ -12,7 +12,6 @@ import torch
 from jaxtyping import Float, Int
 from torch import Generator, Tensor, nn
 
-from nsg_cluster.config.schema import InstantNgpConfig
 from nsg_cluster.fields.mlp import set_precision
 from nsg_cluster.fields.radiance import HashRadianceField
 from nsg_cluster.geometry.rays import Histogram, Rays, midpoints
@@ -31,7 +30,6 @@ class InstantNgp(nn.Module):
 
     def __init__(
         self,
-        config: InstantNgpConfig,
         field: HashRadianceField,
         sampler: Sampler,
         per_image: PerImage,
@@ -42,7 +40,6 @@ class InstantNgp(nn.Module):
         """Put the parts together.
 
         Args:
-            config: What they were made from.
             field: Density and color.
             sampler: Where to evaluate them.
             per_image: What is learned about each training image.
@@ -50,7 +47,7 @@ class InstantNgp(nn.Module):
             far: Distance along a ray beyond which nothing is seen.
         """
         super().__init__()
-        self.config, self.near, self.far = config, near, far
+        self.near, self.far = near, far
         self.field, self.sampler, self.per_image = field, sampler, per_image
 
     def render_rays(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
@@ -18,11 +19,12 @@ import torch
 from nsg_cluster.config.memory import estimate_memory
 from nsg_cluster.config.schema import Experiment
 from nsg_cluster.core.errors import TrainingError
+from nsg_cluster.core.files import write_json
 from nsg_cluster.core.paths import TaskPaths
 from nsg_cluster.core.signals import StopSignal
 from nsg_cluster.data.batches import RayBatches
 from nsg_cluster.data.loaders import load_scene
-from nsg_cluster.data.scene import Scene
+from nsg_cluster.data.scene import Scene, Views
 from nsg_cluster.training import checkpoint
 from nsg_cluster.training.device import prepare_device
 from nsg_cluster.training.events import Events, disk_errors
@@ -86,6 +88,8 @@ def train(experiment: Experiment, paths: TaskPaths, *, stop: StopSignal) -> Trai
             elif keeper.is_due():
                 keeper.save(state)
         keeper.save(state)
+        if experiment.model.poses is not None:
+            write_poses(paths, scene.train, state)
     return TrainResult(
         step=state.step,
         stopped=stop.requested if state.step < config.steps else None,
@@ -152,6 +156,18 @@ def _start_again(
 
 def _warn(events: Events, step: int, text: str) -> None:
     events.notice(step, text, "warning")
+
+
+def write_poses(paths: TaskPaths, views: Views, state: State) -> None:
+    """Write the refined training cameras for whoever wants to use them elsewhere."""
+    with nullcontext() if state.average is None else state.average.in_place():
+        poses = state.model.per_image.refined(views.cameras.to(state.model.field.box.device)).camera_to_world.tolist()
+    frames = [
+        {"file_path": name, "transform_matrix": [*pose, [0.0, 0.0, 0.0, 1.0]]}
+        for name, pose in zip(views.names, poses, strict=True)
+    ]
+    with disk_errors():
+        write_json(paths.refined_poses, {"frames": frames})
 
 
 class _Keeper:

@@ -154,6 +154,7 @@ def test_a_dry_run_prints_what_would_run_and_writes_nothing(bench: Bench) -> Non
     ended = launch(file, SWEEP, "train.steps=7", "--dry-run")
     assert ended.returncode == 0
     assert ended.stdout.count("\n---\n") == 3 and ended.stdout.count("steps: 7\n") == 3
+    assert ended.stdout.count("\n# memory: about ") == 3
     assert f"# run folder: {bench.storage.runs}/tiny/" in ended.stdout
     assert list(bench.root.iterdir()) == [file]
 

@@ -20,11 +20,12 @@ from nsg_cluster.core.errors import TrainingError
 from nsg_cluster.core.files import read_json, read_jsonl
 from nsg_cluster.core.paths import TaskPaths
 from nsg_cluster.core.signals import StopSignal
+from nsg_cluster.data.loaders import load_scene
 from nsg_cluster.models.build import build_model
 from nsg_cluster.models.instant_ngp import InstantNgp
 from nsg_cluster.training import checkpoint, loop
 from nsg_cluster.training.checkpoint import Snapshot
-from tests.training.tiny import ALL_OPTIONS, tiny
+from tests.training.tiny import ALL_OPTIONS, TINY, tiny
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -150,6 +151,25 @@ def test_a_warning_stops_after_a_checkpoint_and_the_next_attempt_goes_on(tmp_pat
     assert read_json(paths.progress)["step"] == 60
     assert sorted(path.name for path in paths.previews.iterdir()) == [
         f"step-{step:08d}.png" for step in (25, 50, 60)]  # fmt: skip
+
+
+def test_a_grid_with_surroundings_goes_on_as_if_never_stopped_and_refined_poses_are_written(tmp_path: Path) -> None:
+    sampler = {**TINY["model"]["sampler"], "cone_angle": 1 / 64, "skip_unseen": True}
+    model = {"kind": "instant_ngp", "bound": 4.0, "sampler": sampler, "appearance": 2, "exposure": True, "poses": {}}
+    experiment = tiny(model=model, train={"steps": 40, "pixels": "error_map", "ema_decay": 0.9})
+    paths, straight = TaskPaths(tmp_path / "stopped"), TaskPaths(tmp_path / "straight")
+    for looks in (8, 8, 100):
+        loop.train(experiment, paths, stop=StopAfter(looks))
+    loop.train(experiment, straight, stop=StopSignal())
+    assert_same_result(final(paths, experiment), final(straight, experiment))
+    document = read_json(paths.refined_poses)
+    assert document == read_json(straight.refined_poses)
+    given = load_scene(experiment.data).train
+    assert [frame["file_path"] for frame in document["frames"]] == list(given.names)
+    moved = (
+        torch.tensor([frame["transform_matrix"] for frame in document["frames"]])[:, :3] - given.cameras.camera_to_world
+    )
+    assert 1e-4 < float(moved.abs().max()) < 0.2
 
 
 def test_a_finished_training_is_left_as_it_is(tmp_path: Path) -> None:
