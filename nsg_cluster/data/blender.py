@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from nsg_cluster.config.schema import BlenderData
+from nsg_cluster.config.data import BlenderData
 from nsg_cluster.core.errors import DataError
 from nsg_cluster.core.files import absolute_path, write_atomic, write_json
 from nsg_cluster.data.images import encode_png, read_images

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nsg_cluster.config.schema import DataConfig, SyntheticData
+from nsg_cluster.config.data import DataConfig, SyntheticData
 from nsg_cluster.data.blender import load_blender
 from nsg_cluster.data.scene import Scene
 from nsg_cluster.data.synthetic import load_synthetic

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from nsg_cluster.config.schema import SyntheticData
+from nsg_cluster.config.data import SyntheticData
 from nsg_cluster.data.images import straight_alpha
 from nsg_cluster.data.scene import Scene, Views
 from nsg_cluster.data.toybox import HALF_SIDE, toybox, trace

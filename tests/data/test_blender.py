@@ -13,7 +13,7 @@ import PIL.Image
 import pytest
 import torch
 
-from nsg_cluster.config.schema import BlenderData, SyntheticData
+from nsg_cluster.config.data import BlenderData, SyntheticData
 from nsg_cluster.core.errors import DataError
 from nsg_cluster.data.blender import load_blender, write_blender
 from nsg_cluster.data.images import downsample
