@@ -1,4 +1,4 @@
-"""Pinhole cameras, and the rays through their pixels.
+"""Cameras, and the rays through their pixels.
 
 Camera axes follow OpenGL: x to the right, y up, looking along -z. Pixel ``(row r, column c)`` counts from the top left
 and covers the square from ``(c, r)`` to ``(c + 1, r + 1)``, so its ray goes through ``(c + 0.5, r + 0.5)``. Focal
@@ -8,15 +8,19 @@ lengths and principal points are in pixels, in the order x, y.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from nsg_cluster.geometry.rays import Rays
+from nsg_cluster.ops.lens import camera_directions
 
-__all__ = ["Cameras", "focal_from_angle", "image_rays", "pixel_rays"]
+__all__ = ["Cameras", "Lens", "focal_from_angle", "image_rays", "pixel_rays"]
+
+Lens = Literal["pinhole", "opencv", "fisheye"]
 
 # The variance of a uniform square pixel, matched by a disc (mip-NeRF, arXiv:2103.13415, section 3.1).
 RADIUS_OF_PIXEL_WIDTH = 2.0 / math.sqrt(12.0)
@@ -36,6 +40,10 @@ class Cameras:
     """Pixels in a row."""
     height: int
     """Pixels in a column."""
+    distortion: Float[Tensor, "images 6"] | None = None
+    """Coefficients (k1, k2, k3, k4, p1, p2) of the lens as OpenCV defines them; none for no distortion."""
+    lens: Lens = "pinhole"
+    """How a pixel's distance from the principal point follows from the angle of its ray: see `ops.lens`."""
 
     def __len__(self) -> int:
         """Return the number of cameras."""
@@ -43,34 +51,34 @@ class Cameras:
 
     def __getitem__(self, index: slice | Tensor) -> Cameras:
         """Return the selected cameras."""
-        return Cameras(
+        return replace(
+            self,
             camera_to_world=self.camera_to_world[index],
             focal_px=self.focal_px[index],
             center_px=self.center_px[index],
-            width=self.width,
-            height=self.height,
+            distortion=None if self.distortion is None else self.distortion[index],
         )
 
     def to(self, device: torch.device | str) -> Cameras:
         """Return the same cameras on a device."""
-        return Cameras(
+        return replace(
+            self,
             camera_to_world=self.camera_to_world.to(device),
             focal_px=self.focal_px.to(device),
             center_px=self.center_px.to(device),
-            width=self.width,
-            height=self.height,
+            distortion=None if self.distortion is None else self.distortion.to(device),
         )
 
     def resized(self, *, width: int, height: int) -> Cameras:
         """Return cameras that see the same field of view with another number of pixels."""
         scale = self.focal_px.new_tensor([width / self.width, height / self.height])
-        return Cameras(
-            camera_to_world=self.camera_to_world,
-            focal_px=self.focal_px * scale,
-            center_px=self.center_px * scale,
-            width=width,
-            height=height,
+        return replace(
+            self, focal_px=self.focal_px * scale, center_px=self.center_px * scale, width=width, height=height
         )
+
+    def without_distortion(self) -> Cameras:
+        """Return pinhole cameras with the same poses, focal lengths and principal points."""
+        return replace(self, distortion=None, lens="pinhole")
 
 
 def focal_from_angle(angle_rad: float, size_px: int) -> float:
@@ -87,21 +95,34 @@ def pixel_rays(
     """Return the rays through the centers of pixels.
 
     A pixel is ``1 / focal`` wide on the plane at depth 1; at distance 1 along its ray it is smaller by the length of
-    the unnormalized direction. The radius is that width, averaged over x and y, times 2 / sqrt(12).
+    the unnormalized direction. The radius is that width, averaged over x and y, times 2 / sqrt(12). Behind a lens the
+    width is measured instead: see `ops.lens.camera_directions`.
     """
-    focal = cameras.focal_px[images]
     pixel = torch.stack([columns, rows], dim=-1) + 0.5
-    x, y = ((pixel - cameras.center_px[images]) / focal).unbind(-1)
-    in_camera = torch.stack([x, -y, -torch.ones_like(x)], dim=-1)
+    if cameras.lens == "pinhole":
+        in_camera, radii = _through_pinhole(cameras, images, pixel)
+    else:
+        in_camera, radii = camera_directions(
+            images, pixel, cameras.focal_px, cameras.center_px, distortion=cameras.distortion, lens=cameras.lens
+        )
     pose = cameras.camera_to_world[images]
-    length = in_camera.norm(dim=-1)
     directions = torch.einsum("rij,rj->ri", pose[:, :, :3], in_camera)
     return Rays(
         origins=pose[:, :, 3],
         directions=directions / directions.norm(dim=-1, keepdim=True),
-        radii=RADIUS_OF_PIXEL_WIDTH * focal.reciprocal().mean(dim=-1) / length,
+        radii=radii,
         images=images,
     )
+
+
+def _through_pinhole(
+    cameras: Cameras, images: Int[Tensor, " rays"], pixel: Float[Tensor, "rays 2"]
+) -> tuple[Float[Tensor, "rays 3"], Float[Tensor, " rays"]]:
+    """Return the point of each ray at depth 1, in the camera's frame, and the radius of its cone at distance 1."""
+    focal = cameras.focal_px[images]
+    x, y = ((pixel - cameras.center_px[images]) / focal).unbind(-1)
+    in_camera = torch.stack([x, -y, -torch.ones_like(x)], dim=-1)
+    return in_camera, RADIUS_OF_PIXEL_WIDTH * focal.reciprocal().mean(dim=-1) / in_camera.norm(dim=-1)
 
 
 def image_rays(cameras: Cameras, image: int, *, first: int = 0, count: int | None = None) -> Rays:

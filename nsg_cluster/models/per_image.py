@@ -6,6 +6,8 @@ were never seen: poses stay as they are, the gain is one, and the look is the me
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -62,13 +64,7 @@ class PerImage(nn.Module):
         axes = cameras.camera_to_world[:, :, :3].transpose(1, 2).flatten(0, 1)
         turned = rotated(axes, self.turns.repeat_interleave(3, dim=0)).view(-1, 3, 3).transpose(1, 2)
         position = cameras.camera_to_world[:, :, 3] + self.unit * self.shifts
-        return Cameras(
-            camera_to_world=torch.cat([turned, position[:, :, None]], dim=2),
-            focal_px=cameras.focal_px,
-            center_px=cameras.center_px,
-            width=cameras.width,
-            height=cameras.height,
-        )
+        return replace(cameras, camera_to_world=torch.cat([turned, position[:, :, None]], dim=2))
 
     def appearance(self, rays: Rays) -> Float[Tensor, "rays looks"] | None:
         """Return the look of each ray's image."""

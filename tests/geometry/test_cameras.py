@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 from torch import Tensor
 
-from nsg_cluster.geometry.cameras import Cameras, focal_from_angle, image_rays, pixel_rays
+from nsg_cluster.geometry.cameras import Cameras, Lens, focal_from_angle, image_rays, pixel_rays
 from nsg_cluster.geometry.poses import sphere_views
 
 
@@ -104,3 +105,27 @@ def test_selected_cameras_see_what_they_saw_before() -> None:
     cameras = one_camera(sphere_views(torch.zeros(3), 2.0, 3, elevations_deg=(0, 45)))
     assert len(cameras) == 3
     assert torch.equal(image_rays(cameras[1:], 1).directions, image_rays(cameras, 2).directions)
+
+
+@pytest.mark.parametrize("lens", ["opencv", "fisheye"])
+def test_a_distorted_pixel_sees_what_the_lens_model_of_opencv_shows_there(lens: Lens) -> None:
+    k1, k2, p1, p2 = 0.06, -0.02, 0.001, -0.002
+    plain = one_camera(rotations(1).new_zeros(1, 3, 4) + torch.eye(3, 4)).resized(width=64, height=32)
+    cameras = replace(plain, lens=lens, distortion=torch.tensor([[k1, k2, 0.0, 0.0, p1, p2]]))
+    rays = image_rays(cameras, 0)
+    x, y = (rays.directions[:, :2] * torch.tensor([1.0, -1.0]) / -rays.directions[:, 2:]).double().unbind(-1)
+    r = torch.hypot(x, y)
+    if lens == "fisheye":
+        angle = r.atan()
+        scale = angle * (1 + k1 * angle**2 + k2 * angle**4) / r
+        u, v = x * scale, y * scale
+    else:
+        radial = 1 + k1 * r**2 + k2 * r**4
+        u = x * radial + 2 * p1 * x * y + p2 * (r**2 + 2 * x**2)
+        v = y * radial + 2 * p2 * x * y + p1 * (r**2 + 2 * y**2)
+    seen = torch.stack([u, v], dim=1) * cameras.focal_px[0] + cameras.center_px[0]
+    rows, columns = torch.meshgrid(torch.arange(32), torch.arange(64), indexing="ij")
+    expected = torch.stack([columns, rows], dim=-1).view(-1, 2) + 0.5
+    torch.testing.assert_close(seen.float(), expected, rtol=0, atol=2e-4)
+    assert len(cameras[:1].without_distortion()) == 1
+    assert not torch.equal(image_rays(cameras.without_distortion(), 0).directions, rays.directions)
