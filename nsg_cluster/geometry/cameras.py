@@ -44,6 +44,8 @@ class Cameras:
     """Coefficients (k1, k2, k3, k4, p1, p2) of the lens as OpenCV defines them; none for no distortion."""
     lens: Lens = "pinhole"
     """How a pixel's distance from the principal point follows from the angle of its ray: see `ops.lens`."""
+    frames: Int[Tensor, " images"] | None = None
+    """Moment of each image, as an index of the frames of a scene that moves; None where nothing moves."""
 
     def __len__(self) -> int:
         """Return the number of cameras."""
@@ -57,6 +59,7 @@ class Cameras:
             focal_px=self.focal_px[index],
             center_px=self.center_px[index],
             distortion=None if self.distortion is None else self.distortion[index],
+            frames=None if self.frames is None else self.frames[index],
         )
 
     def to(self, device: torch.device | str) -> Cameras:
@@ -67,6 +70,7 @@ class Cameras:
             focal_px=self.focal_px.to(device),
             center_px=self.center_px.to(device),
             distortion=None if self.distortion is None else self.distortion.to(device),
+            frames=None if self.frames is None else self.frames.to(device),
         )
 
     def resized(self, *, width: int, height: int) -> Cameras:
@@ -112,6 +116,7 @@ def pixel_rays(
         directions=directions / directions.norm(dim=-1, keepdim=True),
         radii=radii,
         images=images,
+        frames=None if cameras.frames is None else cameras.frames[images],
     )
 
 

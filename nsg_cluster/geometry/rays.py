@@ -27,6 +27,8 @@ class Rays:
     """Radius of the pixel's cone at distance 1 (mip-NeRF, section 3.1: pixel width times 2/sqrt(12))."""
     images: Int[Tensor, " rays"]
     """Index of the image, within its split, that each ray belongs to."""
+    frames: Int[Tensor, " rays"] | None = None
+    """Moment at which each ray is seen, as an index of the frames of a scene that moves; None where nothing moves."""
 
     def __len__(self) -> int:
         """Return the number of rays."""
@@ -39,6 +41,7 @@ class Rays:
             directions=self.directions[index],
             radii=self.radii[index],
             images=self.images[index],
+            frames=None if self.frames is None else self.frames[index],
         )
 
 

@@ -49,11 +49,10 @@ class PerImage(nn.Module):
         """Return rays of the refined cameras: turned about each camera's center, in world axes, and shifted."""
         if self.turns is None or self.shifts is None or not self.training:
             return rays
-        return Rays(
+        return replace(
+            rays,
             origins=rays.origins + self.unit * self.shifts[rays.images],
             directions=rotated(rays.directions, self.turns[rays.images]),
-            radii=rays.radii,
-            images=rays.images,
         )
 
     @torch.no_grad()

@@ -129,3 +129,13 @@ def test_a_distorted_pixel_sees_what_the_lens_model_of_opencv_shows_there(lens: 
     torch.testing.assert_close(seen.float(), expected, rtol=0, atol=2e-4)
     assert len(cameras[:1].without_distortion()) == 1
     assert not torch.equal(image_rays(cameras.without_distortion(), 0).directions, rays.directions)
+
+
+def test_rays_know_the_moment_at_which_their_camera_looks() -> None:
+    still = one_camera(torch.eye(4)[None, :3].repeat(3, 1, 1))
+    assert image_rays(still, 1).frames is None
+    moving = replace(still, frames=torch.tensor([7, 9, 8]))[torch.tensor([2, 1])].to("cpu").resized(width=2, height=1)
+    rays = pixel_rays(moving, torch.tensor([0, 1, 1]), torch.zeros(3).long(), torch.zeros(3).long())
+    assert rays.frames is not None
+    assert rays.frames.tolist() == [8, 9, 9]
+    assert rays[1:].frames.tolist() == [9, 9]
