@@ -138,4 +138,5 @@ def test_rays_know_the_moment_at_which_their_camera_looks() -> None:
     rays = pixel_rays(moving, torch.tensor([0, 1, 1]), torch.zeros(3).long(), torch.zeros(3).long())
     assert rays.frames is not None
     assert rays.frames.tolist() == [8, 9, 9]
-    assert rays[1:].frames.tolist() == [9, 9]
+    assert (later := rays[1:].frames) is not None
+    assert later.tolist() == [9, 9]
