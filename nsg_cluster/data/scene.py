@@ -1,13 +1,18 @@
-"""What every loader returns: posed images, split into training and held-out views, and the box that holds the scene."""
+"""What every loader returns: posed images, split into training and held-out views, and the box that holds the scene.
+
+In a scene that moves, ``cameras.frames`` gives the moment of each image as an index of `Scene.frame_numbers`, and
+`Scene.tracks` says which object is where at that index. Views of one moment by several cameras share it.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int, Int16, UInt8
 from torch import Tensor
 
 from nsg_cluster.geometry.cameras import Cameras
+from nsg_cluster.geometry.tracks import ObjectTracks
 
 __all__ = ["Scene", "Views"]
 
@@ -23,6 +28,10 @@ class Views:
     """File stem or label of each image, unique within the split."""
     depth: Float[Tensor, "images height width"] | None = None
     """True distance along each pixel's ray in scene units, infinite where nothing is hit; where it is known."""
+    instances: Int16[Tensor, "images height width"] | None = None
+    """Track that each pixel shows, as an index of the scene's tracks; -1 for none of them. Where it is known."""
+    camera_ids: Int[Tensor, " images"] | None = None
+    """Which camera took each image, as an index of the scene's camera names; None where there is one camera."""
 
     def __len__(self) -> int:
         """Return the number of images."""
@@ -43,3 +52,9 @@ class Scene:
     """Distance along a ray beyond which nothing is seen."""
     notes: tuple[str, ...] = ()
     """What a reader should know: views that were listed and are missing, files that were skipped."""
+    tracks: ObjectTracks | None = None
+    """Objects that move; None where the data set knows of none."""
+    frame_numbers: tuple[int, ...] = ()
+    """What the data set calls each frame; empty where nothing moves."""
+    camera_names: tuple[str, ...] = ()
+    """Names of the cameras, such as left and right; empty where there is one camera."""
