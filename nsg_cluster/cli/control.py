@@ -99,26 +99,26 @@ def clean(*, runs: tuple[str, ...], failed: bool, older_than: str | None, yes: b
       python launch.py clean --failed --older-than 30d       both must hold
 
     Lists what it would remove and asks. A run that is running is never removed, nor anything outside of the storage.
+    Hidden folders that a launcher left when it was killed while it made or removed a run go as well.
 
     Exit status: 0 removed (or nothing to remove), 2 a mistake or a refusal, 130 the answer was no.
     """
     if not runs and not failed and not older_than:
         raise click.UsageError("name runs, or choose them with --failed or --older-than")
-    from nsg_cluster.runs.clean import check_removable, remove
+    from nsg_cluster.runs.clean import check_removable, remove, remove_leftovers
 
     chosen = _chosen(runs, failed=failed, older_than=older_than)
     storage = options.storage_of()
     for run, row in chosen:
         check_removable(run, row, storage)
         click.echo(f"{row.id}  {row.state:<9}  {row.folder}")
-    if not chosen:
-        click.echo("nothing to remove")
-        return 0
-    if not yes:
+    if chosen and not yes:
         _confirm(len(chosen))
     for run, _ in chosen:
         remove(run)
-    click.echo(f"removed {len(chosen)} run(s)")
+    click.echo(f"removed {len(chosen)} run(s)" if chosen else "nothing to remove")
+    if count := remove_leftovers(storage):
+        click.echo(f"removed {count} unfinished folder(s) of launchers that were killed")
     return 0
 
 

@@ -35,7 +35,8 @@ def train(*, what: str, overrides: tuple[str, ...], site: str | None, as_json: b
       python launch.py train configs/quickstart.yaml train.steps=200      a new run
       python launch.py train @last                                        go on where it stopped
 
-    For debuggers and profilers; the tasks of a sweep run one after another. Control-C ends it after a checkpoint.
+    For debuggers, profilers and jobs that you submit by hand; the tasks of a sweep run one after another. Control-C
+    ends it after a checkpoint, and so does resources.walltime: nothing continues it then but this command again.
 
     Exit status: 0 done, 1 a task failed, 2 a mistake in the file, the settings or the data, 130 interrupted.
     """

@@ -13,6 +13,7 @@ import resource
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ import pytest
 from nsg_cluster import __version__
 from nsg_cluster.cli import command
 from nsg_cluster.core.paths import RunPaths
+from nsg_cluster.executor.charge import put_in_charge
 from nsg_cluster.runs.find import all_runs
 from nsg_cluster.runs.status import read_run
 from tests.contract.runs import Bench, bench, until
@@ -203,6 +205,16 @@ def test_training_right_here_makes_a_run_and_goes_on_with_it(bench: Bench) -> No
     check_mistake(launch("train", "@last", "train.steps=3"), "those of a run are fixed")
 
 
+def test_training_in_the_foreground_stops_at_its_time_limit_after_a_checkpoint(bench: Bench) -> None:
+    ended = launch("train", bench.write(steps=100, walltime="4s"))
+    run = only_run(bench)
+    assert ended.returncode == 1
+    assert "timeout: stopped at its time limit, after a checkpoint" in ended.stdout
+    reached = int((run.task(0).checkpoints / "count.sha256").read_text())
+    assert 0 < reached < 100
+    assert f"from step {reached}\n" in launch("train", "@last").stdout
+
+
 def test_evaluating_and_rendering_again_take_settings_and_name_their_files(bench: Bench) -> None:
     bench.wait(bench.submit(steps=1))
     run = only_run(bench)
@@ -285,6 +297,22 @@ def test_cleaning_asks_chooses_and_never_leaves_the_storage(
     good.root.symlink_to(outside)
     refused = launch("clean", good.root.name, "--yes")
     assert refused.returncode == 2 and "remove it by hand" in refused.stderr and outside.is_dir()
+
+
+def test_cleaning_removes_what_a_killed_launcher_left_and_nothing_that_is_being_made(bench: Bench) -> None:
+    folder = bench.storage.runs / "tiny"
+    drafts = {name: folder / name for name in (".new-killed", ".removed-killed", ".new-alive", ".new-young")}
+    for path in drafts.values():
+        (path / "tasks" / "0").mkdir(parents=True)
+    put_in_charge(RunPaths(drafts[".new-alive"]), os.getpid())
+    for name, path in drafts.items():
+        if name != ".new-young":
+            os.utime(path, (1, 1) if "killed" in name else (time.time() - 3600,) * 2)
+    assert launch("clean", "--older-than", "1d").stdout.splitlines() == [
+        "nothing to remove",
+        "removed 2 unfinished folder(s) of launchers that were killed",
+    ]
+    assert sorted(path.name for path in folder.iterdir()) == [".new-alive", ".new-young"]
 
 
 def test_a_reader_that_has_enough_is_no_error(bench: Bench) -> None:
