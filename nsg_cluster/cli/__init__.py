@@ -13,6 +13,7 @@ import click
 
 from nsg_cluster import __version__
 from nsg_cluster.cli.control import cancel, clean, resubmit
+from nsg_cluster.cli.fetch import fetch
 from nsg_cluster.cli.look import doctor, logs, report, status
 from nsg_cluster.cli.submit import script, submit
 from nsg_cluster.cli.work import evaluate, render, train
@@ -22,7 +23,7 @@ __all__ = ["command", "main"]
 
 PROGRAM = "python launch.py"
 INTERRUPTED = 130
-WORKFLOW = (submit, script, train, evaluate, render, status, logs, cancel, resubmit, clean, report, doctor)
+WORKFLOW = (submit, script, train, evaluate, render, status, logs, fetch, cancel, resubmit, clean, report, doctor)
 
 
 class _Verbs(click.Group):

@@ -26,7 +26,7 @@ from nsg_cluster.core.logs import printable
 from nsg_cluster.core.units import parse_memory
 from nsg_cluster.core.user import user_name
 
-__all__ = ["Limits", "Rates", "ResourceType", "Site", "UserDefaults", "load_site"]
+__all__ = ["HOST_PATTERN", "Limits", "Rates", "Remote", "ResourceType", "Site", "UserDefaults", "load_site"]
 
 CHECKOUT_SITES = Path(__file__).resolve().parents[2] / "configs" / "sites"
 M = TypeVar("M", bound=Config)
@@ -35,6 +35,8 @@ VariableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 # What stands in one option of a scheduler: it begins no other, and is one word or one line.
 WORD = r"^[A-Za-z0-9_][A-Za-z0-9_./+@:-]*$"
 Word = Annotated[str, Field(pattern=WORD)]
+# A host that begins with a dash would be an option of ssh.
+HOST_PATTERN = r"^[A-Za-z0-9_][A-Za-z0-9_.@-]*$"
 Line = Annotated[str, Field(pattern=r"^[^\n\r]*\S[^\n\r]*$")]
 
 
@@ -103,6 +105,17 @@ class Rates(Config):
     """Where they stand."""
 
 
+class Remote(Config):
+    """The site as seen from a machine that does not see its storage."""
+
+    host: Annotated[str, Field(pattern=HOST_PATTERN)]
+    """Where the storage can be reached, as ssh calls it: ``host`` or ``user@host``."""
+    storage: Annotated[str, Field(min_length=1)] | None = None
+    """The storage there, instead of the site's."""
+    options: tuple[Line, ...] = ()
+    """Options of ssh, such as ``-p 2222``; what stands in ``~/.ssh/config`` needs none."""
+
+
 class Site(Config):
     """Where runs go."""
 
@@ -143,6 +156,8 @@ class Site(Config):
     """Folder of a job on its node, such as ``$PBS_LOCALDIR``."""
     binds: tuple[Line, ...] = ()
     """Folders that a container sees besides storage: ``/path``, or ``/path:/inside``, or ``/path:/inside:ro``."""
+    remote: Remote | None = None
+    """How `fetch` reaches the storage from where it is not mounted."""
 
     @model_validator(mode="after")
     def _rates_have_a_date(self) -> Site:
@@ -185,7 +200,9 @@ def load_site(name_or_path: str | None = None) -> Site:
         where = f"set NSG_GROUP, or write 'group: NAME' into {_config_home() / 'config.yaml'}"
         raise ConfigError(f"site {site.name} takes no job without a group: {where}")
     storage = os.environ.get("NSG_STORAGE") or defaults.storage or site.storage
-    return site.model_copy(update={"storage": str(absolute_path(storage)), "group": group})
+    # What the user has instead of the site's storage is a folder of this machine.
+    remote = site.remote and site.remote.model_copy(update={"storage": site.remote.storage or site.storage})
+    return site.model_copy(update={"storage": str(absolute_path(storage)), "group": group, "remote": remote})
 
 
 def _config_home() -> Path:

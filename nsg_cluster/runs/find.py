@@ -7,14 +7,14 @@ begins with a dot are being made or removed.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from nsg_cluster.core.errors import RunError, did_you_mean
 from nsg_cluster.core.logs import printable
 from nsg_cluster.core.paths import RunPaths, StoragePaths
 
-__all__ = ["all_runs", "find_run", "find_runs", "is_run_folder", "run_id"]
+__all__ = ["all_runs", "choose_run", "find_run", "find_runs", "in_order", "is_run_folder", "run_id"]
 
 LAST = "@last"
 SHOWN = 5
@@ -24,7 +24,12 @@ def all_runs(storage: StoragePaths) -> list[RunPaths]:
     """Return every run of a storage, the oldest first."""
     found = [RunPaths(Path(entry)) for folder in _folders(storage.runs) for entry in _folders(folder)]
     runs = [run for run in found if run.record.is_file()]
-    return sorted(runs, key=lambda run: (run.root.name.partition("-")[0], run.record.stat().st_mtime_ns))
+    return in_order(runs, written=lambda run: run.record.stat().st_mtime_ns)
+
+
+def in_order(runs: Iterable[RunPaths], *, written: Callable[[RunPaths], float] = lambda _: 0) -> list[RunPaths]:
+    """Return runs with the oldest first; of those of one second the one whose record was written first."""
+    return sorted(runs, key=lambda run: (run.root.name.partition("-")[0], written(run)))
 
 
 def _folders(folder: Path | str) -> Iterator[str]:
@@ -74,11 +79,9 @@ def find_run(word: str, storage: StoragePaths) -> RunPaths:
             return RunPaths(folder.absolute())
         raise RunError(f"{printable(word)}: {_why_no_run(folder)}")
     runs = all_runs(storage)
-    if word == LAST:
-        if not runs:
-            raise RunError(f"{storage.runs}: holds no run yet; start one with: python launch.py FILE.yaml")
-        return runs[-1]
-    return _by_prefix(word, runs, storage)
+    if word != LAST and not _matching(word, runs) and is_run_folder(folder):
+        return RunPaths(folder.absolute())
+    return choose_run(word, runs, storage.runs)
 
 
 def _why_no_run(folder: Path) -> str:
@@ -87,9 +90,22 @@ def _why_no_run(folder: Path) -> str:
     return f"is not the folder of a run: it has no {RunPaths(folder).record.name}"
 
 
-def _by_prefix(word: str, runs: list[RunPaths], storage: StoragePaths) -> RunPaths:
-    exact = [run for run in runs if word in {run_id(run), run.root.name}]
-    found = exact or [run for run in runs if run_id(run).startswith(word) or run.root.name.startswith(word)]
+def choose_run(word: str, runs: Sequence[RunPaths], where: Path) -> RunPaths:
+    """Return the one of some runs, the oldest first, that an id, the beginning of one or ``@last`` means.
+
+    Args:
+        word: What the user typed.
+        runs: The runs.
+        where: The folder that holds them, for messages.
+
+    Raises:
+        RunError: It means none, or several.
+    """
+    if word == LAST:
+        if not runs:
+            raise RunError(f"{where}: holds no run yet; start one with: python launch.py FILE.yaml")
+        return runs[-1]
+    found = _matching(word, runs)
     if len(found) == 1:
         return found[0]
     if found:
@@ -98,9 +114,12 @@ def _by_prefix(word: str, runs: list[RunPaths], storage: StoragePaths) -> RunPat
         raise RunError(
             f"'{printable(word)}' is the beginning of {len(found)} runs: {listed}{more}; type more of the id"
         )
-    if is_run_folder(Path(word)):
-        return RunPaths(Path(word).absolute())
     near = did_you_mean(word, [run_id(run) for run in runs])
     raise RunError(
-        f"no run '{printable(word)}' in {storage.runs}; list them with: python launch.py status{near and '.' + near}"
+        f"no run '{printable(word)}' in {where}; list them with: python launch.py status{near and '.' + near}"
     )
+
+
+def _matching(word: str, runs: Sequence[RunPaths]) -> list[RunPaths]:
+    exact = [run for run in runs if word in {run_id(run), run.root.name}]
+    return exact or [run for run in runs if run_id(run).startswith(word) or run.root.name.startswith(word)]
