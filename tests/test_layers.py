@@ -14,11 +14,12 @@ BELOW = {
     "core": set(),
     "config": {"core"},
     "scheduler": {"core"},
-    "runs": {"core", "config", "executor", "scheduler", "tasks"},
-    "executor": {"core", "config", "scheduler", "tasks"},
+    "container": {"core", "config"},
+    "runs": {"core", "config", "container", "executor", "scheduler", "tasks"},
+    "executor": {"core", "config", "container", "scheduler", "tasks"},
     "tasks": {"core", "config"},
     "report": {"core", "config"},
-    "cli": {"core", "config", "runs", "report", "tasks", "executor"},
+    "cli": {"core", "config", "container", "runs", "report", "tasks", "executor"},
     "__main__": {"cli"},
     "__init__": set(),
     "ops": {"core"},
@@ -30,7 +31,7 @@ BELOW = {
     "models": {"geometry", "render", "fields", "sampling", "ops", "config", "core", "data.scene"},
     "training": {"geometry", "render", "data", "fields", "ops", "models", "config", "core"},
 }
-CONTROL = {"core", "config", "scheduler", "runs", "executor", "tasks", "report", "cli", "__main__"}
+CONTROL = {"core", "config", "scheduler", "container", "runs", "executor", "tasks", "report", "cli", "__main__"}
 COMPUTE = set(BELOW) - CONTROL - {"__init__"}
 TORCH = {"torch", "jaxtyping", "numpy"}
 LAUNCHING = {"submitit", "subprocess"}

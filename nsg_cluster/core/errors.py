@@ -7,6 +7,7 @@
     ├── DataError             a dataset that is missing, broken or inconsistent
     ├── RunError              an unknown run, a folder that cannot be written, a broken record
     ├── CheckpointError       no usable checkpoint
+    ├── ContainerError        a Dockerfile, a definition or an image that is wrong or cannot be used
     ├── MachineError          a program, package or device that this machine lacks
     └── TrainingError         training stopped by itself: not finite, dead twice, disk full (exit status 1)
 
@@ -21,6 +22,7 @@ from collections.abc import Iterable
 __all__ = [
     "CheckpointError",
     "ConfigError",
+    "ContainerError",
     "DataError",
     "MachineError",
     "NsgError",
@@ -50,6 +52,10 @@ class RunError(NsgError):
 
 class CheckpointError(NsgError):
     """No usable checkpoint where one is needed."""
+
+
+class ContainerError(NsgError):
+    """A Dockerfile, a definition or an image that is wrong or cannot be used."""
 
 
 class MachineError(NsgError):

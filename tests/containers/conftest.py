@@ -1,0 +1,3 @@
+"""The engines and bases for the tests of this folder."""
+
+from tests.containers.fixtures import *  # noqa: F403
