@@ -12,7 +12,19 @@ from pydantic import AfterValidator, Field, model_validator
 from nsg_cluster.config.base import Config, PositiveFloat, PositiveInt
 from nsg_cluster.core.files import absolute_path
 
-__all__ = ["BlenderData", "DataConfig", "SyntheticData"]
+__all__ = [
+    "BlenderData",
+    "ColmapData",
+    "DataConfig",
+    "LlffData",
+    "NerfppData",
+    "NsvfData",
+    "Photographs",
+    "RtmvData",
+    "SyntheticData",
+    "TransformsData",
+    "UnsplitPhotographs",
+]
 
 # Made absolute when read, so that a task finds the folder wherever it runs.
 Folder = Annotated[str, Field(min_length=1), AfterValidator(lambda text: str(absolute_path(text)))]
@@ -71,4 +83,106 @@ class BlenderData(Config):
         return self
 
 
-DataConfig = Annotated[SyntheticData | BlenderData, Field(discriminator="kind")]
+class Photographs(Config):
+    """What all formats of photographs have in common."""
+
+    root: Folder
+    """Folder of the scene. ``${storage}`` is the site's storage root."""
+    downsample: Annotated[float, Field(ge=1, le=64)] = 1.0
+    """Factor by which images are averaged down when read; any number."""
+    max_train_views: PositiveInt | None = None
+    """Use only the first so many training images; all of them by default."""
+    max_test_views: PositiveInt | None = None
+    """Use only the first so many held-out images; all of them by default."""
+    bound: PositiveFloat = 1.0
+    """Half the side of the axis-aligned cube around the origin that holds the scene, or around which space is
+    contracted; after ``normalize`` where the format has that."""
+    near: Annotated[float, Field(ge=0)] = 0.05
+    """Distance along a ray at which the scene begins."""
+    far: PositiveFloat = 100.0
+    """Distance along a ray at which the scene ends."""
+
+    @model_validator(mode="after")
+    def _near_before_far(self) -> Photographs:
+        if self.near >= self.far:
+            raise ValueError(f"near ({self.near}) must be smaller than far ({self.far})")
+        return self
+
+
+class UnsplitPhotographs(Photographs):
+    """Formats that list all images together."""
+
+    hold_out_every: Annotated[int, Field(ge=2)] = 8
+    """Hold out the first image, in the order of names, and every so many after it, as NeRF and mip-NeRF 360 do."""
+    normalize: Literal["cameras", "none"] = "cameras"
+    """``cameras``: turn z up, put the point that the cameras look at in the middle and nine of ten cameras within a
+    distance of 1, unmoved by a few wrong poses; ``none`` keeps the coordinates of the file."""
+
+
+class TransformsData(UnsplitPhotographs):
+    """One ``transforms.json`` of instant-ngp or nerfstudio: intrinsics of all images or of each, lenses."""
+
+    kind: Literal["transforms"]
+    instant_ngp_frame: bool = False
+    """Take the frame of instant-ngp instead: positions times 0.33, and the scene box from ``aabb_scale`` instead of
+    ``bound``."""
+    file: str = "transforms.json"
+    """Name of the file in ``root``."""
+
+
+class ColmapData(UnsplitPhotographs):
+    """A reconstruction by COLMAP, binary or text, such as the scenes of mip-NeRF 360: any camera model."""
+
+    kind: Literal["colmap"]
+    images: str = "images"
+    """Folder of the images in ``root``; ``images_4`` and the like hold smaller ones."""
+    sparse: str = "sparse/0"
+    """Folder of ``cameras``, ``images`` and ``points3D`` in ``root``."""
+
+
+class LlffData(UnsplitPhotographs):
+    """``poses_bounds.npy`` of LLFF, such as fern: views that face forward, or that surround an object."""
+
+    kind: Literal["llff"]
+    images: str = "images"
+    """Folder of the images in ``root``; ``images_8`` and the like hold smaller ones."""
+    views: Literal["forward", "around"] = "forward"
+    """``forward``: cameras look the same way; the mean one is put at the origin, the nearest thing at a distance of
+    4/3. ``around``: cameras surround what they look at, which is put in the middle."""
+    space: Literal["world", "ndc"] = "world"
+    """``ndc``: rays run through normalized device coordinates (NeRF, appendix C), where all that views which face
+    forward can see is a box; ``world`` takes a model with contraction."""
+
+    @model_validator(mode="after")
+    def _ndc_faces_forward(self) -> LlffData:
+        if self.space == "ndc" and (self.views != "forward" or self.normalize != "cameras"):
+            raise ValueError("space 'ndc' is for views 'forward' with normalize 'cameras'; take space 'world'")
+        return self
+
+
+class NsvfData(Photographs):
+    """The layout of NSVF: ``bbox.txt``, whose box is brought to the cube of ``bound``, ``pose/`` and ``rgb/``."""
+
+    kind: Literal["nsvf"]
+    enlarge: Annotated[float, Field(ge=1, le=4)] = 1.05
+    """Factor on the box of ``bbox.txt``; some of those that circulate are too tight (Mic 1.26, Lego 1.16)."""
+
+
+class NerfppData(Photographs):
+    """The layout of NeRF++: ``train`` and ``test`` with ``rgb/``, ``pose/`` and ``intrinsics/``."""
+
+    kind: Literal["nerfpp"]
+
+
+class RtmvData(Photographs):
+    """RTMV: one JSON file for each image, which lie beside them or in ``images/``."""
+
+    kind: Literal["rtmv"]
+    train_images: PositiveInt = 100
+    """Images that are trained on, from the first on; those after them are held out."""
+
+
+DataConfig = Annotated[
+    SyntheticData | BlenderData | TransformsData | ColmapData | LlffData | NsvfData | NerfppData | RtmvData,
+    Field(discriminator="kind"),
+]

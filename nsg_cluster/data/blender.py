@@ -6,11 +6,10 @@ axes (x right, y up, looking along -z), and the principal point is the middle of
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -21,8 +20,8 @@ from nsg_cluster.core.errors import DataError
 from nsg_cluster.core.files import absolute_path, write_atomic, write_json
 from nsg_cluster.data.images import encode_png, read_images
 from nsg_cluster.data.scene import Scene, Views
+from nsg_cluster.data.transforms_file import frame_pose, is_number, read_document
 from nsg_cluster.geometry.cameras import Cameras, focal_from_angle
-from nsg_cluster.geometry.poses import check_rigid
 
 __all__ = ["load_blender", "write_blender"]
 
@@ -86,9 +85,9 @@ def write_blender(scene: Scene, folder: Path) -> None:
 
 def _read_split(root: Path, name: str) -> Split:
     file = root / f"transforms_{name}.json"
-    document = _read_document(file)
+    document = read_document(file)
     angle = document.get("camera_angle_x")
-    if not _is_number(angle) or not 0.0 < angle < math.pi:
+    if not is_number(angle) or not 0.0 < angle < math.pi:
         said = "is missing" if angle is None else f"is {angle!r}"
         raise DataError(f"{file}: camera_angle_x {said}; it must be a field of view between 0 and pi, in radians")
     frames = document.get("frames")
@@ -98,24 +97,8 @@ def _read_split(root: Path, name: str) -> Split:
         file=file,
         angle_x_rad=float(angle),
         images=tuple(_image_path(root, file, index, frame) for index, frame in enumerate(frames)),
-        camera_to_world=torch.stack([_pose(file, index, frame) for index, frame in enumerate(frames)]),
+        camera_to_world=torch.stack([frame_pose(file, index, frame) for index, frame in enumerate(frames)]),
     )
-
-
-def _read_document(file: Path) -> dict[str, Any]:
-    try:
-        # A whole number of any length becomes a float, infinite if need be.
-        document = json.loads(file.read_text(encoding="utf-8"), parse_int=float)
-    except FileNotFoundError:
-        found = ", ".join(sorted(path.name for path in file.parent.glob("transforms*.json"))) or "none"
-        raise DataError(f"{file}: there is no such file (transforms files in this folder: {found})") from None
-    except json.JSONDecodeError as error:
-        raise DataError(f"{file}:{error.lineno}: the file is not valid JSON ({error.msg})") from None
-    except (OSError, UnicodeDecodeError, RecursionError) as error:
-        raise DataError(f"{file}: the file cannot be read ({error})") from None
-    if not isinstance(document, dict):
-        raise DataError(f"{file}: it must hold a JSON object with camera_angle_x and frames")
-    return document
 
 
 def _image_path(root: Path, file: Path, index: int, frame: Any) -> Path:
@@ -125,30 +108,6 @@ def _image_path(root: Path, file: Path, index: int, frame: Any) -> Path:
         raise DataError(f"{file}: frame {index} has no file_path")
     path = root / name
     return path if path.suffix.lower() in {".png", ".jpg", ".jpeg"} else path.with_name(path.name + ".png")
-
-
-def _pose(file: Path, index: int, frame: dict[str, Any]) -> Float[Tensor, "4 4"]:
-    rows = frame.get("transform_matrix")
-    if not _is_matrix(rows):
-        raise DataError(f"{file}: transform_matrix of frame {index} must be four rows of four numbers")
-    matrix = torch.tensor(rows, dtype=torch.float64)
-    try:
-        check_rigid(matrix)
-    except ValueError as error:
-        raise DataError(f"{file}: transform_matrix of frame {index} is no camera pose: {error}") from None
-    return matrix.float()
-
-
-def _is_matrix(rows: object) -> TypeGuard[list[list[float]]]:
-    return (
-        isinstance(rows, list)
-        and len(rows) == 4
-        and all(isinstance(row, list) and len(row) == 4 and all(map(_is_number, row)) for row in rows)
-    )
-
-
-def _is_number(value: object) -> TypeGuard[float]:
-    return isinstance(value, float)
 
 
 def _refuse_missing(split: Split) -> None:

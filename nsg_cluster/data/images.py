@@ -19,10 +19,11 @@ from jaxtyping import Float, UInt8
 
 from nsg_cluster.core.errors import DataError
 
-__all__ = ["downsample", "encode_png", "read_image", "read_images", "straight_alpha"]
+__all__ = ["downsample", "encode_png", "image_size", "read_image", "read_images", "straight_alpha"]
 
 log = logging.getLogger(__name__)
 
+AREA = PIL.Image.Resampling.BOX
 SECONDS_BETWEEN_LINES = 10.0
 THREADS = 4
 
@@ -46,13 +47,26 @@ def read_image(path: Path) -> UInt8[np.ndarray, "height width channels"]:
         raise DataError(f"{path}: the image cannot be read ({error}): copy or render it again") from None
 
 
+def image_size(path: Path) -> tuple[int, int]:
+    """Return width and height of an image without reading its pixels.
+
+    Raises:
+        DataError: The file is missing or is no image.
+    """
+    try:
+        with PIL.Image.open(path) as image:
+            return image.width, image.height
+    except (OSError, SyntaxError, ValueError) as error:
+        raise DataError(f"{path}: the image cannot be read ({error}): copy or render it again") from None
+
+
 def read_images(
-    paths: Sequence[Path], *, downsample_factor: int = 1
+    paths: Sequence[Path], *, downsample_factor: float = 1
 ) -> UInt8[np.ndarray, "images height width channels"]:
     """Read images of equal size, in order; a line in the log tells how far a long read is.
 
     Raises:
-        DataError: As ``read_image``, or two images differ in size or channels, or the factor does not divide the size.
+        DataError: As ``read_image``, or two images differ in size or channels, or nothing is left of one.
     """
     stack: list[np.ndarray] = []
     said = time.monotonic()
@@ -71,22 +85,28 @@ def read_images(
 
 
 def downsample(
-    image: UInt8[np.ndarray, "height width channels"], factor: int
+    image: UInt8[np.ndarray, "height width channels"], factor: float
 ) -> UInt8[np.ndarray, "small_height small_width channels"]:
-    """Average squares of ``factor`` pixels a side, color weighted by alpha.
+    """Average areas of ``factor`` pixels a side, color weighted by alpha; sizes are rounded down.
 
     Raises:
-        ValueError: The factor does not divide the size of the image.
+        ValueError: Nothing would be left of the image.
     """
     height, width, channels = image.shape
-    if height % factor or width % factor:
-        raise ValueError(f"{factor} does not divide {width}x{height}")
-    if factor == 1:
+    small = int(width / factor), int(height / factor)
+    if min(small) < 1:
+        raise ValueError(f"nothing is left of {width}x{height}")
+    if small == (width, height):
         return image
     pixels = image.astype(np.float32) / 255.0
     if channels == 4:
         pixels[..., :3] *= pixels[..., 3:]
-    mean = pixels.reshape(height // factor, factor, width // factor, factor, channels).mean(axis=(1, 3))
+    if (small[0] * factor, small[1] * factor) == (width, height) and factor == int(factor):
+        side = int(factor)
+        mean = pixels.reshape(small[1], side, small[0], side, channels).mean(axis=(1, 3))
+    else:
+        resized = [np.array(PIL.Image.fromarray(pixels[..., c]).resize(small, AREA)) for c in range(channels)]
+        mean = np.stack(resized, axis=-1)
     return straight_alpha(mean) if channels == 4 else _to_uint8(mean)
 
 
@@ -109,17 +129,11 @@ def _to_uint8(image: Float[np.ndarray, "height width channels"]) -> UInt8[np.nda
     return rounded
 
 
-def _read_downsampled(path: Path, factor: int) -> UInt8[np.ndarray, "height width channels"]:
-    image = read_image(path)
+def _read_downsampled(path: Path, factor: float) -> UInt8[np.ndarray, "height width channels"]:
     try:
-        return downsample(image, factor)
-    except ValueError:
-        height, width, _ = image.shape
-        common = np.gcd(height, width)
-        allowed = ", ".join(str(f) for f in range(1, 65) if common % f == 0)
-        raise DataError(
-            f"{path}: downsample {factor} does not divide {width}x{height}; allowed are {allowed}"
-        ) from None
+        return downsample(read_image(path), factor)
+    except ValueError as error:
+        raise DataError(f"{path}: {error} with downsample {factor:g}") from None
 
 
 def _size(image: np.ndarray) -> str:

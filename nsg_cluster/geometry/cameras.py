@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from nsg_cluster.geometry.ndc import rays_to_ndc
 from nsg_cluster.geometry.rays import Rays
 from nsg_cluster.ops.lens import camera_directions
 
@@ -44,6 +45,8 @@ class Cameras:
     """Coefficients (k1, k2, k3, k4, p1, p2) of the lens as OpenCV defines them; none for no distortion."""
     lens: Lens = "pinhole"
     """How a pixel's distance from the principal point follows from the angle of its ray: see `ops.lens`."""
+    ndc: bool = False
+    """Whether rays run through normalized device coordinates: see `geometry.ndc`."""
     frames: Int[Tensor, " images"] | None = None
     """Moment of each image, as an index of the frames of a scene that moves; None where nothing moves."""
 
@@ -111,13 +114,17 @@ def pixel_rays(
         )
     pose = cameras.camera_to_world[images]
     directions = torch.einsum("rij,rj->ri", pose[:, :, :3], in_camera)
-    return Rays(
+    rays = Rays(
         origins=pose[:, :, 3],
         directions=directions / directions.norm(dim=-1, keepdim=True),
         radii=radii,
         images=images,
         frames=None if cameras.frames is None else cameras.frames[images],
     )
+    if not cameras.ndc:
+        return rays
+    size = cameras.focal_px.new_tensor([cameras.width, cameras.height])
+    return rays_to_ndc(rays, 0.5 * size / cameras.focal_px[images])
 
 
 def _through_pinhole(

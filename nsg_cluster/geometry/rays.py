@@ -29,6 +29,13 @@ class Rays:
     """Index of the image, within its split, that each ray belongs to."""
     frames: Int[Tensor, " rays"] | None = None
     """Moment at which each ray is seen, as an index of the frames of a scene that moves; None where nothing moves."""
+    views: Float[Tensor, "rays 3"] | None = None
+    """Unit vectors along which color is asked for, where the rays run through another space than the cameras' own."""
+
+    @property
+    def view_directions(self) -> Float[Tensor, "rays 3"]:
+        """Unit vectors along which color is asked for."""
+        return self.directions if self.views is None else self.views
 
     def __len__(self) -> int:
         """Return the number of rays."""
@@ -42,6 +49,7 @@ class Rays:
             radii=self.radii[index],
             images=self.images[index],
             frames=None if self.frames is None else self.frames[index],
+            views=None if self.views is None else self.views[index],
         )
 
 

@@ -64,7 +64,7 @@ class InstantNgp(nn.Module):
             return self._render_for_gradients(rays, background, generator, transmittance_threshold)
         with torch.no_grad():
             placed = self.sampler.place(rays, near=self.near, far=self.far, generator=generator)
-            encoded = self.field.encode_directions(rays.directions, self.per_image.appearance(rays))
+            encoded = self.field.encode_directions(rays.view_directions, self.per_image.appearance(rays))
 
             def evaluate(chosen: Int[Tensor, " chosen"]) -> tuple[Tensor, Tensor]:
                 densities, features = self.field.geometry(midpoints(rays, placed.samples, chosen))
@@ -101,7 +101,7 @@ class InstantNgp(nn.Module):
                 densities = self.field.density(midpoints(rays, samples))
                 samples = keep_samples(samples, visible(samples, densities, transmittance_threshold))
         densities, features = self.field.geometry(midpoints(rays, samples))
-        encoded = self.field.encode_directions(rays.directions, self.per_image.appearance(rays))
+        encoded = self.field.encode_directions(rays.view_directions, self.per_image.appearance(rays))
         colors = self.field.color(features, encoded[samples.rays])
         gains = self.per_image.gains(rays)
         if gains is not None:

@@ -49,10 +49,20 @@ def test_straight_alpha_is_black_where_nothing_is_covered() -> None:
     assert straight_alpha(premultiplied).tolist() == [[[128, 255, 0, 128], [0, 0, 0, 0]]]
 
 
-def test_a_factor_that_does_not_divide_the_size_is_refused_with_those_that_do(tmp_path: Path) -> None:
+@pytest.mark.parametrize("factor", [1.5, 2.0, 2.7, 5.0])
+def test_any_factor_averages_areas_so_that_a_ramp_stays_a_ramp(factor: float) -> None:
+    ramp = np.broadcast_to(np.linspace(0, 255, 60, dtype=np.float32)[None, :, None], (30, 60, 3))
+    small = downsample(np.rint(ramp).astype(np.uint8), factor)
+    assert small.shape == (int(30 / factor), int(60 / factor), 3)
+    middles = (np.arange(small.shape[1]) + 0.5) * 60 / small.shape[1] - 0.5
+    assert np.abs(small[0, :, 0] - middles * 255 / 59).max() <= 2.0
+    assert (small == small[:1, :, :1]).all()
+
+
+def test_a_factor_that_leaves_nothing_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path / "a.png", np.zeros((12, 18, 3), dtype=np.uint8))
-    with pytest.raises(DataError, match=r"a\.png: downsample 4 does not divide 18x12; allowed are 1, 2, 3, 6"):
-        read_images([path], downsample_factor=4)
+    with pytest.raises(DataError, match=r"a\.png: nothing is left of 18x12 with downsample 13"):
+        read_images([path], downsample_factor=13)
 
 
 def test_images_of_unequal_size_are_refused_with_the_names_of_both(tmp_path: Path) -> None:

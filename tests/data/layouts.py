@@ -1,0 +1,137 @@
+"""The toy box as other data sets would lay it out, moved and scaled as theirs are."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nsg_cluster.config.data import SyntheticData
+from nsg_cluster.data.images import encode_png
+from nsg_cluster.data.scene import Scene, Views
+from nsg_cluster.data.synthetic import load_synthetic
+from nsg_cluster.geometry.cameras import Cameras, image_rays
+
+SMALL = SyntheticData(image_size=16, train_views=6, test_views=3, supersample=1)
+
+
+def toybox() -> Scene:
+    return load_synthetic(SMALL)
+
+
+def opencv_poses(cameras: Cameras) -> Tensor:
+    """4x4 camera-to-world matrices with OpenCV's axes."""
+    rows = cameras.camera_to_world.double() * torch.tensor([1.0, -1.0, -1.0, 1.0])
+    last = torch.tensor([[[0.0, 0.0, 0.0, 1.0]]]).double().expand(len(rows), 1, 4)
+    return torch.cat([rows, last], dim=1)
+
+
+def numbers(file: Path, values: Tensor) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    np.savetxt(file, values.numpy(), fmt="%.17g")
+
+
+def pictures(folder: Path, views: Views, names: list[str]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, image in zip(names, views.images, strict=True):
+        (folder / f"{name}.png").write_bytes(encode_png(image.numpy()))
+
+
+def write_nsvf(scene: Scene, root: Path) -> None:
+    low, high = scene.box.double()
+    numbers(root / "bbox.txt", torch.cat([low, high, torch.tensor([0.4])]))
+    focal = float(scene.train.cameras.focal_px[0, 0])
+    (root / "intrinsics.txt").write_text(f"{focal:.9g} 400 400 0.\n0. 0. 0.\n0.\n1.\n800 800\n")
+    for prefix, views in (("0_train", scene.train), ("1_val", scene.test), ("2_test", scene.test)):
+        names = [f"{prefix}_{index:04d}" for index in range(len(views))]
+        pictures(root / "rgb", views, names)
+        for name, pose in zip(names, opencv_poses(views.cameras), strict=True):
+            numbers(root / "pose" / f"{name}.txt", pose)
+
+
+def write_nerfpp(scene: Scene, root: Path) -> None:
+    for split, views in (("train", scene.train), ("test", scene.test)):
+        names = [f"{index:06d}" for index in range(len(views))]
+        pictures(root / split / "rgb", views, names)
+        for index, (name, pose) in enumerate(zip(names, opencv_poses(views.cameras), strict=True)):
+            matrix = torch.eye(4, dtype=torch.float64)
+            matrix[0, 0], matrix[1, 1] = views.cameras.focal_px[index].double()
+            matrix[:2, 2] = views.cameras.center_px[index]
+            numbers(root / split / "pose" / f"{name}.txt", pose.view(1, 16))
+            numbers(root / split / "intrinsics" / f"{name}.txt", matrix.view(1, 16))
+
+
+def write_rtmv(scene: Scene, root: Path) -> None:
+    """Training and held-out views one after another."""
+    index = 0
+    for views in (scene.train, scene.test):
+        cameras = views.cameras
+        names = [f"{index + offset:05d}" for offset in range(len(views))]
+        pictures(root / "images", views, names)
+        for place, name in enumerate(names):
+            pose = torch.cat([cameras.camera_to_world[place].double(), torch.tensor([[0.0, 0.0, 0.0, 1.0]]).double()])
+            focal, center = cameras.focal_px[place].tolist(), cameras.center_px[place].tolist()
+            camera = {
+                "cam2world": pose.T.tolist(),
+                "intrinsics": {"fx": focal[0], "fy": focal[1], "cx": center[0], "cy": center[1]},
+                "width": cameras.width,
+                "height": cameras.height,
+                "scene_min_3d_box": scene.box[0].tolist(),
+                "scene_max_3d_box": scene.box[1].tolist(),
+                "scene_center_3d_box": scene.box.mean(0).tolist(),
+            }
+            (root / f"{name}.json").write_text(json.dumps({"camera_data": camera}))
+        index += len(views)
+
+
+def write_transforms(scene: Scene, root: Path) -> None:
+    cameras = scene.train.cameras
+    names = [f"{index:04d}" for index in range(len(cameras))]
+    pictures(root / "images", scene.train, names)
+    last = [0.0, 0.0, 0.0, 1.0]
+    document = {
+        "fl_x": float(cameras.focal_px[0, 0]),
+        "w": cameras.width,
+        "h": cameras.height,
+        "aabb_scale": 4,
+        "frames": [
+            {"file_path": f"images/{name}.png", "transform_matrix": [*pose, last]}
+            for name, pose in zip(names, cameras.camera_to_world.tolist(), strict=True)
+        ],
+    }
+    (root / "transforms.json").write_text(json.dumps(document))
+
+
+def write_llff(scene: Scene, root: Path, bounds: tuple[float, float] = (2.0, 6.0)) -> None:
+    cameras = scene.train.cameras
+    pictures(root / "images", scene.train, [f"image{index:03d}" for index in range(len(cameras))])
+    right, up, back, position = cameras.camera_to_world.double().unbind(2)
+    hwf = torch.tensor([cameras.height, cameras.width, float(cameras.focal_px[0, 0])]).double().expand(len(cameras), 3)
+    matrices = torch.stack([-up, right, back, position, hwf], dim=2)
+    near_far = torch.tensor([bounds]).double().expand(len(cameras), 2)
+    np.save(root / "poses_bounds.npy", torch.cat([matrices.flatten(1), near_far], dim=1).numpy())
+
+
+def same_up_to_a_frame(read: Cameras, written: Cameras) -> None:
+    """Check that two sets of cameras differ by a similarity: angles between all their rays, ratios of distances."""
+    assert (read.width, read.height) == (written.width, written.height)
+    ours, theirs = (
+        torch.cat([image_rays(each, index).directions for index in range(len(each))])[::17] for each in (read, written)
+    )
+    torch.testing.assert_close(ours @ ours.T, theirs @ theirs.T, rtol=0, atol=2e-5)
+    ours, theirs = (torch.pdist(each.camera_to_world[:, :, 3]) for each in (read, written))
+    torch.testing.assert_close(ours / ours.sum(), theirs / theirs.sum(), rtol=1e-4, atol=1e-6)
+    # A mirrored frame would pass both.
+    for each in (read, written):
+        assert bool((torch.linalg.det(each.camera_to_world[:, :, :3]) > 0).all())
+
+
+def of_all(scene: Scene, every: int = 2) -> tuple[Cameras, Cameras]:
+    """The training cameras of a scene, as `hold_out` would split them."""
+    indices = torch.arange(len(scene.train))
+    cameras = replace(scene.train.cameras)
+    return cameras[indices[indices % every != 0]], cameras[indices[indices % every == 0]]
