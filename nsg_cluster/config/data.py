@@ -90,6 +90,8 @@ class Photographs(Config):
     """Folder of the scene. ``${storage}`` is the site's storage root."""
     downsample: Annotated[float, Field(ge=1, le=64)] = 1.0
     """Factor by which images are averaged down when read; any number."""
+    cache: Folder | None = None
+    """Folder in which images that were averaged down are kept between runs; none by default."""
     max_train_views: PositiveInt | None = None
     """Use only the first so many training images; all of them by default."""
     max_test_views: PositiveInt | None = None

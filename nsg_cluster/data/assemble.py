@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from nsg_cluster.config.data import Photographs, UnsplitPhotographs
+from nsg_cluster.core.files import absolute_path
 from nsg_cluster.data.normalize import Similarity, camera_frame
 from nsg_cluster.data.scene import Scene, Views
 from nsg_cluster.data.shots import Shots, check_cameras, existing, hold_out, read_views
@@ -70,9 +71,10 @@ def cube(bound: float) -> Float[Tensor, "2 3"]:
 
 
 def _read(config: Photographs, train: Shots, test: Shots) -> tuple[Views, Views]:
+    kept = None if config.cache is None else absolute_path(config.cache)
     return (
-        read_views(train, downsample=config.downsample, max_views=config.max_train_views),
-        read_views(test, downsample=config.downsample, max_views=config.max_test_views),
+        read_views(train, downsample=config.downsample, max_views=config.max_train_views, cache=kept),
+        read_views(test, downsample=config.downsample, max_views=config.max_test_views, cache=kept),
     )
 
 

@@ -15,6 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from nsg_cluster.core.errors import DataError
+from nsg_cluster.data.image_cache import cached_images
 from nsg_cluster.data.images import read_images
 from nsg_cluster.data.scene import Views
 from nsg_cluster.geometry.cameras import Cameras, Lens
@@ -108,14 +109,23 @@ def hold_out(shots: Shots, every: int) -> tuple[Shots, Shots]:
     return shots.chosen(kept), shots.chosen(held_out)
 
 
-def read_views(shots: Shots, *, downsample: float, max_views: int | None = None) -> Views:
+def read_views(shots: Shots, *, downsample: float, max_views: int | None = None, cache: Path | None = None) -> Views:
     """Read the photographs, averaged down, and fit their cameras to the size that they have then.
+
+    Args:
+        shots: The photographs.
+        downsample: Factor by which they are averaged down.
+        max_views: Read only the first so many.
+        cache: Folder in which images that were averaged down are kept.
 
     Raises:
         DataError: An image cannot be read, or images differ in size.
     """
     used = shots.chosen(range(len(shots))[:max_views])
-    images = torch.from_numpy(read_images(used.images, downsample_factor=downsample))
+    if cache is None or downsample == 1:
+        images = torch.from_numpy(read_images(used.images, downsample_factor=downsample))
+    else:
+        images = torch.from_numpy(cached_images(used.images, downsample_factor=downsample, folder=cache))
     _, height, width, _ = images.shape
     scale = torch.tensor([[width, height]]) / used.size_px
     return Views(
