@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-__all__ = ["Config", "Fraction", "NonNegative", "PositiveFloat", "PositiveInt"]
+from nsg_cluster.core.files import absolute_path
+
+__all__ = ["Config", "Folder", "Fraction", "NonNegative", "PositiveFloat", "PositiveInt"]
 
 PositiveInt = Annotated[int, Field(ge=1)]
 PositiveFloat = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
+# Made absolute when read, so that a task finds the folder wherever it runs.
+Folder = Annotated[str, Field(min_length=1), AfterValidator(lambda text: str(absolute_path(text)))]
 
 
 class Config(BaseModel):

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
-from nsg_cluster.config.base import Config, PositiveFloat, PositiveInt
-from nsg_cluster.core.files import absolute_path
+from nsg_cluster.config.base import Config, Folder, PositiveFloat, PositiveInt
+from nsg_cluster.config.driving import KittiData, VKitti2Data
 
 __all__ = [
     "BlenderData",
@@ -25,9 +25,6 @@ __all__ = [
     "TransformsData",
     "UnsplitPhotographs",
 ]
-
-# Made absolute when read, so that a task finds the folder wherever it runs.
-Folder = Annotated[str, Field(min_length=1), AfterValidator(lambda text: str(absolute_path(text)))]
 
 
 class SyntheticData(Config):
@@ -185,6 +182,15 @@ class RtmvData(Photographs):
 
 
 DataConfig = Annotated[
-    SyntheticData | BlenderData | TransformsData | ColmapData | LlffData | NsvfData | NerfppData | RtmvData,
+    SyntheticData
+    | BlenderData
+    | TransformsData
+    | ColmapData
+    | LlffData
+    | NsvfData
+    | NerfppData
+    | RtmvData
+    | KittiData
+    | VKitti2Data,
     Field(discriminator="kind"),
 ]

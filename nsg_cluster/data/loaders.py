@@ -8,6 +8,7 @@ from typing import Any
 from nsg_cluster.config.data import DataConfig
 from nsg_cluster.data.blender import load_blender
 from nsg_cluster.data.colmap import load_colmap
+from nsg_cluster.data.kitti import load_kitti
 from nsg_cluster.data.llff import load_llff
 from nsg_cluster.data.nerfpp import load_nerfpp
 from nsg_cluster.data.nsvf import load_nsvf
@@ -15,8 +16,9 @@ from nsg_cluster.data.rtmv import load_rtmv
 from nsg_cluster.data.scene import Scene
 from nsg_cluster.data.synthetic import load_synthetic
 from nsg_cluster.data.transforms import load_transforms
+from nsg_cluster.data.vkitti import load_vkitti
 
-__all__ = ["LOADERS", "load_scene"]
+__all__ = ["DRIVES", "LOADERS", "load_scene"]
 
 LOADERS: dict[str, Callable[[Any], Scene]] = {
     "blender": load_blender,
@@ -28,12 +30,21 @@ LOADERS: dict[str, Callable[[Any], Scene]] = {
     "synthetic": load_synthetic,
     "transforms": load_transforms,
 }
+DRIVES: dict[str, Callable[..., Scene]] = {"kitti": load_kitti, "vkitti2": load_vkitti}
+"""Loaders that can do without images."""
 
 
-def load_scene(config: DataConfig) -> Scene:
+def load_scene(config: DataConfig, *, with_images: bool = True) -> Scene:
     """Read or make the scene that a configuration names.
+
+    Args:
+        config: The section ``data``.
+        with_images: Drives do without images where only cameras and objects are needed: they are black then. Other
+            scenes always have theirs.
 
     Raises:
         DataError: The data are missing, broken or inconsistent.
     """
+    if config.kind in DRIVES:
+        return DRIVES[config.kind](config, with_images=with_images)
     return LOADERS[config.kind](config)

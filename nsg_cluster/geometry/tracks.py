@@ -60,6 +60,15 @@ class ObjectTracks:
         """Maps under which the box of each placement, margin included, becomes the cube from -1 to 1."""
         return world_to_box(self.object_to_world, self.placed_sizes)
 
+    @property
+    def yaws(self) -> Float[Tensor, " placements"]:
+        """Turn of each placement about y, in radians.
+
+        With its cosine c and sine s, what lies at (x, z) from the middle of the box has (c x - s z, s x + c z) in the
+        object's frame (Neural Scene Graphs, eq. 3).
+        """
+        return torch.atan2(self.object_to_world[:, 0, 2], self.object_to_world[:, 0, 0])
+
     def corners(self, *, with_margin: bool = False) -> Float[Tensor, "placements 8 3"]:
         """Return the corners of the box of each placement in the world."""
         sizes = self.placed_sizes if with_margin else self.sizes[self.owners]
