@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import PIL.Image
 import torch
-from jaxtyping import Float, Int16, UInt8
+from jaxtyping import Shaped, UInt8
 from torch import Tensor
 
 from nsg_cluster.core.errors import DataError
@@ -104,9 +104,7 @@ def black_images(count: int, width: int, height: int) -> UInt8[Tensor, "images h
     return torch.zeros(1, 1, 1, 3, dtype=torch.uint8).expand(count, height, width, 3)
 
 
-def sampled(
-    values: Float[np.ndarray, "height width"] | Int16[np.ndarray, "height width"], factor: int
-) -> Float[np.ndarray, "small_height small_width"] | Int16[np.ndarray, "small_height small_width"]:
+def sampled(values: Shaped[np.ndarray, "height width"], factor: int) -> Shaped[np.ndarray, "small_height small_width"]:
     """Return the value in the middle of each square of pixels: depths and labels have no average."""
     height, width = values.shape[0] // factor * factor, values.shape[1] // factor * factor
     return values[factor // 2 : height : factor, factor // 2 : width : factor]
