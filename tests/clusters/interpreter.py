@@ -6,6 +6,7 @@ Root's own interpreter may lie where nobody else can go; then one of the same ve
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import re
 import shutil
 import sys
@@ -40,7 +41,9 @@ def interpreter(account: Account) -> Path:
     Raises:
         Unavailable: There is none that the user may run, or the checkout cannot be read by it.
     """
-    home, python = account.base / "venv", account.base / "venv/bin/python"
+    # One for each checkout: the tests of several may run at the same time.
+    home = account.base / f"venv-{hashlib.sha256(str(CHECKOUT).encode()).hexdigest()[:8]}"
+    python = home / "bin/python"
     made_for = f"{CHECKOUT}\n{sys.prefix}\n{entry_points()}"
     with (account.base / "venv.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
