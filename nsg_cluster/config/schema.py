@@ -30,7 +30,7 @@ from nsg_cluster.config.training import (
     TrainConfig,
 )
 from nsg_cluster.core.errors import ConfigError
-from nsg_cluster.core.units import parse_duration
+from nsg_cluster.core.units import parse_duration, parse_memory
 
 __all__ = [
     "Background",
@@ -73,7 +73,24 @@ def _duration(value: Any) -> Any:
     return value
 
 
+def _memory(text: str) -> str:
+    """Check that a text is an amount of memory.
+
+    Raises:
+        ValueError: It is not.
+    """
+    try:
+        parse_memory(text)
+    except ConfigError as error:
+        raise ValueError(str(error)) from None
+    return text
+
+
 Duration = Annotated[str, BeforeValidator(_duration)]
+Memory = Annotated[str, AfterValidator(_memory)]
+# What stands in one option of a scheduler: it begins no other, and is one word.
+WORD = r"^[A-Za-z0-9_][A-Za-z0-9_./+@:-]*$"
+Word = Annotated[str, Field(pattern=WORD)]
 
 
 class EvaluateConfig(Config):
@@ -114,11 +131,20 @@ class ResourcesConfig(Config):
     """What each task needs from the machine it runs on."""
 
     gpus: Annotated[int, Field(ge=0, le=64)] | None = None
-    """GPUs of a task; by default those that the machine has."""
+    """GPUs of a task; by default those that the machine has, or one where a site sells pieces of nodes."""
+    cpus: PositiveInt | None = None
+    """CPU cores of a task, and its threads; by default those of the site's piece, or the machine's."""
+    memory: Memory | None = None
+    """Memory of a task such as ``64GiB``; by default that of the site's piece, or the machine's."""
+    resource_type: Word | None = None
+    """Piece of a node that a site sells, such as ``rt_HG``; by default the cheapest that is large enough."""
     walltime: Duration | None = None
     """Time limit such as ``2h``, ``90m`` or ``1:30:00``; at the limit a task writes a checkpoint and is continued."""
-    max_parallel: PositiveInt = 1
-    """Tasks of a sweep that may run at the same time."""
+    continuations: Annotated[int, Field(ge=0)] | None = None
+    """How often a task is continued after its time limit; without limit by default, as long as it gets further."""
+    max_parallel: PositiveInt | None = None
+    """Tasks of a sweep that may run at the same time; by default one on this machine, on a cluster as many as it
+    runs."""
 
 
 class SweepConfig(Config):

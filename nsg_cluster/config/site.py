@@ -14,16 +14,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from nsg_cluster.config.parse import Problem, parse
-from nsg_cluster.config.schema import NAME_PATTERN, Config, Duration
+from nsg_cluster.config.schema import NAME_PATTERN, WORD, Config, Duration, Memory, Word
 from nsg_cluster.config.variables import substituted
 from nsg_cluster.core.documents import read_yaml
 from nsg_cluster.core.errors import ConfigError, did_you_mean
 from nsg_cluster.core.files import absolute_path
 from nsg_cluster.core.logs import printable
-from nsg_cluster.core.units import parse_memory
 from nsg_cluster.core.user import user_name
 
 __all__ = ["HOST_PATTERN", "Limits", "Rates", "Remote", "ResourceType", "Site", "UserDefaults", "load_site"]
@@ -32,28 +31,10 @@ CHECKOUT_SITES = Path(__file__).resolve().parents[2] / "configs" / "sites"
 M = TypeVar("M", bound=Config)
 PositiveInt = Annotated[int, Field(ge=1)]
 VariableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
-# What stands in one option of a scheduler: it begins no other, and is one word or one line.
-WORD = r"^[A-Za-z0-9_][A-Za-z0-9_./+@:-]*$"
-Word = Annotated[str, Field(pattern=WORD)]
 # A host that begins with a dash would be an option of ssh.
 HOST_PATTERN = r"^[A-Za-z0-9_][A-Za-z0-9_.@-]*$"
+# One line of a script.
 Line = Annotated[str, Field(pattern=r"^[^\n\r]*\S[^\n\r]*$")]
-
-
-def _memory(text: str) -> str:
-    """Check that a text is an amount of memory.
-
-    Raises:
-        ValueError: It is not.
-    """
-    try:
-        parse_memory(text)
-    except ConfigError as error:
-        raise ValueError(str(error)) from None
-    return text
-
-
-Memory = Annotated[str, AfterValidator(_memory)]
 
 
 class ResourceType(Config):

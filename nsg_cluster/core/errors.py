@@ -9,6 +9,7 @@
     ├── CheckpointError       no usable checkpoint
     ├── ContainerError        a Dockerfile, a definition or an image that is wrong or cannot be used
     ├── MachineError          a program, package or device that this machine lacks
+    │   └── StartError        a program that was not even started
     └── TrainingError         training stopped by itself: not finite, dead twice, disk full (exit status 1)
 
 An exception outside this tree is a fault of ours and is shown with its traceback.
@@ -27,6 +28,7 @@ __all__ = [
     "MachineError",
     "NsgError",
     "RunError",
+    "StartError",
     "TrainingError",
     "did_you_mean",
 ]
@@ -60,6 +62,10 @@ class ContainerError(NsgError):
 
 class MachineError(NsgError):
     """A program, package or device that this machine lacks."""
+
+
+class StartError(MachineError):
+    """A program that was not even started."""
 
 
 class TrainingError(NsgError):

@@ -132,7 +132,7 @@ class RunPaths:
 
     @property
     def lock(self) -> Path:
-        """Locked by the one process that starts this run's tasks on the local machine."""
+        """Locked by the one process that starts this run's tasks here, or hands them to a scheduler."""
         return self.root / "lock"
 
     @property
@@ -141,9 +141,32 @@ class RunPaths:
         return self.root / "supervisor.json"
 
     @property
+    def orders(self) -> Path:
+        """What a job is told beside the experiment: the program to start, the runs that must have succeeded."""
+        return self.root / "orders.json"
+
+    @property
+    def jobs(self) -> Path:
+        """What was handed to a scheduler: for each submission its token, its tasks and the number of its job."""
+        return self.root / "jobs.json"
+
+    @property
+    def ends(self) -> Path:
+        """What a scheduler has said of jobs that could not tell their ends themselves."""
+        return self.root / "ends.json"
+
+    @property
     def submitit(self) -> Path:
         """Folder of submitit's own files."""
         return self.root / "submitit"
+
+    def continued(self, job: str) -> Path:
+        """Return the file that names the job which goes on with a job, where it has got another number."""
+        return self.submitit / f"{job}_continued"
+
+    def job_log(self, job: str) -> Path:
+        """Return the log of the host side of a job, beside the logs of its task."""
+        return self.submitit / f"{job}_0_log.err"
 
     @property
     def supervisor_log(self) -> Path:

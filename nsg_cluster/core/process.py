@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO
 
-from nsg_cluster.core.errors import MachineError, did_you_mean
+from nsg_cluster.core.errors import MachineError, StartError, did_you_mean
 
 __all__ = ["PIPE", "Child", "Completed", "is_alive", "process_start_time", "run", "start"]
 
@@ -124,14 +124,14 @@ def start(
         new_session: Detach it from this terminal; it survives this process and can be killed with its children.
 
     Raises:
-        MachineError: The program cannot be started.
+        StartError: The program cannot be started.
     """
     try:
         return subprocess.Popen(
             list(argv), stdin=stdin, stdout=stdout, stderr=stderr, cwd=cwd, env=env, start_new_session=new_session
         )
     except (OSError, ValueError) as error:
-        raise MachineError(_why_not(argv, cwd, env, error)) from None
+        raise StartError(_why_not(argv, cwd, env, error)) from None
 
 
 def _why_not(

@@ -7,13 +7,17 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from nsg_cluster.core.errors import MachineError
+from nsg_cluster.core.errors import MachineError, RunError
+from nsg_cluster.core.logs import printable
 from nsg_cluster.core.process import Completed, run
 from nsg_cluster.core.user import user_name
 from nsg_cluster.scheduler.dialect import Dialect
+from nsg_cluster.scheduler.gridengine import GridEngine
+from nsg_cluster.scheduler.pbs import Pbs
+from nsg_cluster.scheduler.slurm import Slurm
 from nsg_cluster.scheduler.types import JobId, JobState, JobStatus, Submission
 
-__all__ = ["Answer", "Client"]
+__all__ = ["Answer", "Client", "dialect_by_name"]
 
 SUBMIT_TIMEOUT_S = 300.0
 QUERY_TIMEOUT_S = 60.0
@@ -108,13 +112,34 @@ class Client:
         if jobs:
             self.dialect.check_cancellation(_ask(self.dialect.cancel_argv(list(jobs))))
 
-    def find(self, name: str) -> list[JobId]:
+    def find(self, name: str, *, since: float | None = None) -> list[JobId]:
         """Return this user's jobs that bear a name, arrays as a whole.
+
+        Args:
+            name: The name.
+            since: When they were submitted at the earliest; then those that have left the queue are found as well.
 
         Raises:
             MachineError: The scheduler did not answer.
         """
-        return self.dialect.parse_find(_ask(self.dialect.find_argv(name, user_name())), name)
+        found = self.dialect.parse_find(_ask(self.dialect.find_argv(name, user_name())), name)
+        if found or since is None:
+            return found
+        argv = self.dialect.find_ended_argv(name, user_name(), since - CLOCK_SLACK_S)
+        ended = self.dialect.parse_accounting(_ask(argv)) if argv else []
+        return list(dict.fromkeys(status.id.job for status in ended if status.name == name))
+
+
+def dialect_by_name(name: str) -> Dialect:
+    """Return how to ask a kind of scheduler; what a site has settled matters for submissions only.
+
+    Raises:
+        RunError: There is no such kind.
+    """
+    kinds: dict[str, type[Dialect]] = {kind.name: kind for kind in (GridEngine, Pbs, Slurm)}
+    if name not in kinds:
+        raise RunError(f"'{printable(name)}' is no scheduler; known: {', '.join(kinds)}")
+    return kinds[name]()
 
 
 def _lacks_its_end(status: JobStatus) -> bool:

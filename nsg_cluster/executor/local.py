@@ -29,9 +29,10 @@ from nsg_cluster.core.logs import set_up
 from nsg_cluster.core.paths import RunPaths
 from nsg_cluster.core.process import Child, start
 from nsg_cluster.core.signals import StopSignal
+from nsg_cluster.core.units import format_bytes
 from nsg_cluster.executor.charge import put_in_charge, take_charge
 from nsg_cluster.executor.machine import num_cpus, visible_gpus
-from nsg_cluster.executor.request import Request
+from nsg_cluster.executor.request import Request, TaskRequest
 from nsg_cluster.tasks.base import Task
 from nsg_cluster.tasks.cancel import cancel_task
 from nsg_cluster.tasks.status import TaskStatus, current_status, write_status
@@ -40,13 +41,14 @@ from nsg_cluster.tasks.watch import ALL_GPUS, VISIBLE_GPUS, package_environment
 if TYPE_CHECKING:
     from submitit.local.local import LocalJob
 
-__all__ = ["Supervisor", "check", "command", "launch"]
+__all__ = ["Supervisor", "check", "check_folder", "command", "launch"]
 
 # Not __name__, which is "__main__" in the supervisor.
 log = logging.getLogger("nsg_cluster.executor.local")
 POLL_S = 0.2
 SHORTEST_WALLTIME_S = 4
 NO_LIMIT_S = 100 * 365 * 86_400
+THREADS = "OMP_NUM_THREADS"
 # submitit replaces these by parts of a job's id wherever they stand in a path.
 PLACEHOLDERS = ("%j", "%t", "%A", "%a")
 _launched: list[Child] = []
@@ -60,17 +62,45 @@ def check(run: RunPaths, request: Request) -> None:
         MachineError: There are fewer GPUs than a task asks for.
         RunError: The folder's name cannot be used.
     """
-    for word in PLACEHOLDERS:
-        if word in str(run.root):
-            raise RunError(f"{run.root}: submitit would replace '{word}' in it; choose a storage folder without it")
+    check_folder(run)
     for limit_s in (task.walltime_s for task in request.tasks):
         if limit_s is not None and limit_s < SHORTEST_WALLTIME_S:
             raise ConfigError(
                 f"resources.walltime: {limit_s}s is too short; a task needs {SHORTEST_WALLTIME_S}s to start and stop"
             )
+    for task in request.tasks:
+        _check_amounts(task)
     wanted = max(task.gpus or 0 for task in request.tasks)
     if wanted and wanted > (found := len(visible_gpus())):
         raise MachineError(f"resources.gpus: {wanted} asked for, but this machine has {found or 'none'}")
+
+
+def check_folder(run: RunPaths) -> None:
+    """Refuse a folder whose name submitit would change.
+
+    Raises:
+        RunError: It would.
+    """
+    for word in PLACEHOLDERS:
+        if word in str(run.root):
+            raise RunError(f"{run.root}: submitit would replace '{word}' in it; choose a storage folder without it")
+
+
+def _check_amounts(task: TaskRequest) -> None:
+    """Refuse cores and memory that this machine lacks, and pieces of nodes, which it does not sell.
+
+    Raises:
+        ConfigError: It does not sell pieces.
+        MachineError: It has less.
+    """
+    if task.resource_type is not None:
+        raise ConfigError(f"resources.resource_type: this machine sells no {task.resource_type}; choose a --site")
+    if task.cpus is not None and task.cpus > (found := num_cpus()):
+        raise MachineError(f"resources.cpus: {task.cpus} asked for, but this machine has {found}")
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if task.memory_bytes is not None and task.memory_bytes > memory:
+        asked, there = format_bytes(task.memory_bytes), format_bytes(memory)
+        raise MachineError(f"resources.memory: {asked} asked for, but this machine has {there}")
 
 
 def command(run: RunPaths) -> list[str]:
@@ -114,7 +144,7 @@ class Supervisor:
 
     def __init__(self, run: RunPaths, request: Request) -> None:
         self._run, self._request = run, request
-        self._parallel = min(request.max_parallel, len(request.tasks))
+        self._parallel = min(request.max_parallel or 1, len(request.tasks))
         self._gpus = visible_gpus() if any(task.gpus for task in request.tasks) else ()
         self._waiting: deque[int] = deque()
         # By slot: the index of the task and its job, or no job for a task that was running already.
@@ -124,7 +154,7 @@ class Supervisor:
         """Run all tasks to their ends and return whether every one has succeeded."""
         if self._parallel > 1:
             # Each task would otherwise start as many threads as the machine has CPUs.
-            os.environ.setdefault("OMP_NUM_THREADS", str(max(1, num_cpus() // self._parallel)))
+            os.environ.setdefault(THREADS, str(max(1, num_cpus() // self._parallel)))
         self._look_around()
         while self._waiting or self._active:
             if stop.requested == "cancel":
@@ -163,6 +193,8 @@ class Supervisor:
             return
         slot = next(slot for slot in range(self._parallel) if slot not in self._active)
         os.environ[VISIBLE_GPUS] = self._gpus_of(index, slot)
+        if threads := self._request.tasks[index].cpus:
+            os.environ[THREADS] = str(threads)
         job = _submit(self._run, Task(str(paths.spec)), self._request.tasks[index].walltime_s)
         log.info("task %d starts as job %s", index, job.job_id)
         self._active[slot] = (index, job)

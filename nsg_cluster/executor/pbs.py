@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
+import sys
 from dataclasses import replace
 
 from submitit.core import logger
@@ -24,6 +25,8 @@ from nsg_cluster.scheduler.pbs import CONTINUES, Pbs
 __all__ = ["PbsExecutor", "PbsJob", "PbsJobEnvironment", "PbsWatcher"]
 
 RESUBMIT = "NSG_RESUBMIT"
+# Set by a task that began before what it was to wait for had ended.
+WAIT_FOR = "NSG_WAIT_FOR"
 
 
 class PbsWatcher(SchedulerWatcher):
@@ -47,7 +50,7 @@ class PbsExecutor(SchedulerExecutor):
 
     def _environment(self, uid: str) -> dict[str, str]:
         again = replace(self.submission(None), after=None)
-        return {RESUBMIT: shlex.join(self.dialect.submit_argv(again, str(self._script(uid))))}
+        return {RESUBMIT: shlex.join(self.dialect.submit_argv(again, str(self.script(uid))))}
 
     @classmethod
     def affinity(cls) -> int:
@@ -64,8 +67,16 @@ class PbsJobEnvironment(SchedulerEnvironment):
             logger.get_logger().info(f"Job {self.job_id} is cancelled and does not go on")
             return
         program, *arguments = shlex.split(os.environ[RESUBMIT])
-        argv = [program, "-v", f"{CONTINUES}={self.job_id}", *arguments]
+        argv = [program, "-v", f"{CONTINUES}={self.job_id}", *_waiting(), *arguments]
         job = Pbs().parse_submission(run(argv, timeout_s=SUBMIT_TIMEOUT_S))
         # Written before this job ends, so that whoever sees its end also sees what goes on.
         write_atomic(files.continued, str(job))
         logger.get_logger().info(f"Job {self.job_id} goes on as {job} ({countdown} remaining timeouts)")
+        # What waits for this job's success is not to be given up; it looks at the task itself before it begins.
+        sys.exit(0)
+
+
+def _waiting() -> list[str]:
+    """Return the option that lets the next job wait for another, where this one began too early."""
+    job = os.environ.get(WAIT_FOR)
+    return ["-W", f"depend=afterany:{job}"] if job else []

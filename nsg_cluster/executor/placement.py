@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from nsg_cluster.config.site import ResourceType, Site
 from nsg_cluster.core.errors import ConfigError
 from nsg_cluster.core.units import format_duration, parse_duration, parse_memory
+from nsg_cluster.executor.request import Request
 from nsg_cluster.scheduler.dialect import Dialect
 from nsg_cluster.scheduler.gridengine import GridEngine
 from nsg_cluster.scheduler.pbs import Pbs
 from nsg_cluster.scheduler.slurm import Slurm
 from nsg_cluster.scheduler.types import Resources
 
-__all__ = ["Cost", "Need", "Placement", "dialect_of", "place"]
+__all__ = ["Cost", "Need", "Placement", "dialect_of", "place", "place_request"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +57,10 @@ class Placement:
     resources: Resources
     architecture: str | None
     """Compute capability of the GPUs, where it is known."""
+    gpus: int
+    """GPUs of each task."""
+    cpus: int | None
+    """CPU cores of each task, where they are known."""
     cost: Cost | None
     notes: tuple[str, ...]
     """What the user should know though it forbids nothing."""
@@ -98,15 +103,49 @@ def place(site: Site, need: Need) -> Placement:
             memory_bytes=need.memory_bytes,
             queue=site.queue,
         )
-        return Placement(resources=resources, architecture=None, cost=None, notes=_notes(site, need))
+        notes = _notes(site, need)
+        if need.gpus is None:
+            notes += ("no GPU is asked for; set resources.gpus",)
+        return Placement(
+            resources=resources, architecture=None, gpus=need.gpus or 0, cpus=need.cpus, cost=None, notes=notes
+        )
     name, pieces = _chosen(site, need)
     kind = site.resource_types[name]
     _refuse(site, _beyond_limits(site, kind, pieces, walltime_s, need))
     return Placement(
         resources=Resources(walltime_s=walltime_s, nodes=pieces, resource_type=name, queue=site.queue),
         architecture=kind.architecture,
+        gpus=kind.gpus * pieces,
+        cpus=kind.cpus * pieces,
         cost=_cost(site, kind, pieces, walltime_s, need.elements),
         notes=_notes(site, need),
+    )
+
+
+def place_request(site: Site, request: Request) -> Placement:
+    """Return what to ask a site for on behalf of a run.
+
+    Raises:
+        ConfigError: Its tasks differ in what they need, or the site cannot do it.
+    """
+    first, *others = request.tasks
+    for index, other in enumerate(others, start=1):
+        if other != first:
+            raise ConfigError(
+                f"site {site.name}: the elements of an array need the same resources, but task {index} asks for "
+                f"others than task 0; submit them as runs of their own"
+            )
+    return place(
+        site,
+        Need(
+            gpus=first.gpus,
+            cpus=first.cpus,
+            memory_bytes=first.memory_bytes,
+            walltime_s=first.walltime_s,
+            resource_type=first.resource_type,
+            elements=len(request.tasks),
+            max_parallel=request.max_parallel,
+        ),
     )
 
 

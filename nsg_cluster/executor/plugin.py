@@ -30,7 +30,7 @@ from nsg_cluster.executor.environment import STARTED, WARN_AFTER
 from nsg_cluster.executor.watcher import JobFiles, SchedulerWatcher
 from nsg_cluster.scheduler.dialect import Dialect
 from nsg_cluster.scheduler.script import MODULES_INIT, Program, batch_script, plain
-from nsg_cluster.scheduler.types import Resources, Submission, job_name
+from nsg_cluster.scheduler.types import JobId, Resources, Submission, job_name
 from nsg_cluster.tasks.watch import package_environment
 
 __all__ = ["SchedulerExecutor", "SchedulerJob", "cancel"]
@@ -106,6 +106,7 @@ class SchedulerExecutor(core.PicklingExecutor):  # type: ignore[misc] # submitit
         "modules": "modules to load",
         "modules_init": "file that defines the command module",
         "environment": "variables to set; $NAME in them stands for a variable of the job",
+        "workdir": "folder that the function runs in; by default the one that it was submitted from",
         "scratch": "folder of the job on its node, such as $PBS_LOCALDIR; found in NSG_SCRATCH",
     }
 
@@ -118,6 +119,10 @@ class SchedulerExecutor(core.PicklingExecutor):  # type: ignore[misc] # submitit
     ) -> None:
         super().__init__(folder, max_num_timeout=max_num_timeout, max_pickle_size_gb=max_pickle_size_gb)
         self.python = shlex.quote(sys.executable) if python is None else python
+        self.uid: str | None = None
+        """What the files of the next submission are called; something random by default."""
+        self.submitted: list[JobId] = []
+        """The jobs that were submitted, arrays as a whole."""
 
     @property
     def dialect(self) -> Dialect:
@@ -217,7 +222,7 @@ class SchedulerExecutor(core.PicklingExecutor):  # type: ignore[misc] # submitit
         own |= {"PYTHONPATH": search} if search else {}
         return Program(
             command=tuple(command),
-            folder=str(Path.cwd()),
+            folder=given("workdir") or str(Path.cwd()),
             folders=(self._in_job(self.folder),) if "%" in str(self.folder) else (),
             out=logs["stdout"],
             err=logs["stdout" if given("stderr_to_stdout") else "stderr"],
@@ -254,7 +259,8 @@ class SchedulerExecutor(core.PicklingExecutor):  # type: ignore[misc] # submitit
     def _pickles(self, uid: str) -> Path:
         return self._first_folder / f".pickles_{uid}"
 
-    def _script(self, uid: str) -> Path:
+    def script(self, uid: str) -> Path:
+        """Return the file that a submission is written to."""
         return self._first_folder / f".submission_file_{uid}.sh"
 
     def _internal_process_submissions(
@@ -265,7 +271,7 @@ class SchedulerExecutor(core.PicklingExecutor):  # type: ignore[misc] # submitit
         Raises:
             NsgError: The submission was refused.
         """
-        uid = uuid.uuid4().hex
+        uid = self.uid or uuid.uuid4().hex
         pickles = self._pickles(uid)
         (self._first_folder / "scheduler").mkdir(parents=True, exist_ok=True)
         pickles.mkdir()
@@ -287,10 +293,11 @@ class SchedulerExecutor(core.PicklingExecutor):  # type: ignore[misc] # submitit
             )
 
     def _submit(self, uid: str, elements: int) -> list[SchedulerJob]:
-        script = self._script(uid)
+        script = self.script(uid)
         submission = self.submission(elements)
-        script.write_text(self._make_submission_file_text(self._submitit_command_str, uid))
+        script.write_text(self.script_text(uid))
         array = Client(self.dialect).submit(submission, script)
+        self.submitted.append(array)
         jobs = [self.job_class(folder=self.folder, job_id=str(job)) for job in submission.ids(array)]
         # Kept under its first name as well: a job that goes on as another one submits it again.
         jobs[0].paths.move_temporary_file(script, "submission_file", keep_as_symlink=True)
@@ -305,6 +312,10 @@ class SchedulerExecutor(core.PicklingExecutor):  # type: ignore[misc] # submitit
 
     def _make_submission_file_text(self, command: str, uid: str) -> str:
         return batch_script(self.dialect, self.submission(None), self.program(shlex.split(command), uid))
+
+    def script_text(self, uid: str) -> str:
+        """Return the text of a submission's script."""
+        return self._make_submission_file_text(self._submitit_command_str, uid)
 
     def _make_submission_command(self, submission_file_path: Path) -> list[str]:
         return self.dialect.submit_argv(self.submission(None), str(submission_file_path))

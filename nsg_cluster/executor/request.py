@@ -17,14 +17,19 @@ class TaskRequest:
     """GPUs; ``None`` for all that the machine has."""
     walltime_s: int | None
     """Seconds after which the task is warned, stopped and continued; ``None`` for no limit."""
+    cpus: int | None = None
+    """CPU cores; ``None`` for what there is."""
+    memory_bytes: int | None = None
+    resource_type: str | None = None
+    """Piece of a node that the site sells; ``None`` for the cheapest that is large enough."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """What a run needs."""
 
-    max_parallel: int
-    """Tasks that may run at the same time."""
+    max_parallel: int | None
+    """Tasks that may run at the same time; ``None`` for as many as a scheduler runs."""
     tasks: tuple[TaskRequest, ...]
     """In the order of their indices."""
 
@@ -35,5 +40,4 @@ class Request:
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Request:
         """Return the request that a run's record holds."""
-        tasks = tuple(TaskRequest(gpus=task["gpus"], walltime_s=task["walltime_s"]) for task in content["tasks"])
-        return cls(max_parallel=content["max_parallel"], tasks=tasks)
+        return cls(max_parallel=content["max_parallel"], tasks=tuple(TaskRequest(**task) for task in content["tasks"]))

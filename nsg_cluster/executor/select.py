@@ -34,7 +34,7 @@ def make_executor(
 
     Args:
         site: The site.
-        folder: Folder for submitit's files.
+        folder: Folder for submitit's files, in that of the run.
         placement: What each task takes.
         name: Name of the job: what finds it again after a crash of the launcher.
         max_parallel: Tasks that may run at the same time.
@@ -59,7 +59,14 @@ def make_executor(
         options=site.options,
         modules=site.modules,
         modules_init=site.modules_init,
-        environment=site.environment,
+        environment=_environment(site, placement),
         scratch=site.scratch,
+        workdir=str(folder.parent),
     )
     return executor
+
+
+def _environment(site: Site, placement: Placement) -> dict[str, str]:
+    """Return the variables of a task: as many threads as it has cores, unless the site says otherwise."""
+    threads = {"OMP_NUM_THREADS": str(placement.cpus)} if placement.cpus is not None else {}
+    return {**threads, **site.environment}

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 
 from nsg_cluster.core.errors import RunError
 from nsg_cluster.core.paths import RunPaths
 from nsg_cluster.executor import local
 from nsg_cluster.executor.charge import take_charge
+from nsg_cluster.runs.again import submit_again
+from nsg_cluster.runs.cluster import settle
 from nsg_cluster.runs.find import run_id
+from nsg_cluster.runs.jobs import read_jobs
 from nsg_cluster.runs.record import read_record
 from nsg_cluster.runs.status import RunReader, RunRow, read_run
+from nsg_cluster.runs.withdraw import withdraw
 from nsg_cluster.tasks.cancel import cancel_task, revoke
 from nsg_cluster.tasks.status import TaskStatus, read_status, write_status
 
@@ -44,11 +49,19 @@ def cancel(run: RunPaths, tasks: Sequence[int] = (), *, wait_s: float = 15.0) ->
         wait_s: Seconds to wait for running tasks to write their checkpoints and end.
 
     Raises:
+        MachineError: The run's scheduler does not answer.
         RunError: The run has no such task, or its folder cannot be written.
     """
     wanted = choose_tasks(run, tasks)
+    jobs = read_jobs(run)
+    by_scheduler = jobs.newest() if jobs else {}
     for index in wanted:
-        cancel_task(run.task(index))
+        paths = run.task(index)
+        cancel_task(paths, read_status(paths) if index in by_scheduler else None)
+    if jobs:
+        with suppress(RunError):  # it is being submitted, and the tombstones are there already
+            jobs = settle(run, jobs)
+        withdraw(run, jobs, wanted)
     reader, deadline = RunReader(run), time.monotonic() + wait_s
     while True:
         row = reader.read()
@@ -62,7 +75,7 @@ def resubmit(run: RunPaths) -> list[int]:
 
     Raises:
         ConfigError: The run's site is not known any more.
-        MachineError: The site lacks what the tasks need.
+        MachineError: The site lacks what the tasks need, or its scheduler refuses.
         RunError: The run is still running, or its folder cannot be written.
     """
     # Loads the models of the configuration, which listing and cancelling need not wait for.
@@ -70,6 +83,8 @@ def resubmit(run: RunPaths) -> list[int]:
 
     record = read_record(run)
     site = load_site(record.site)
+    if site.scheduler != "local":
+        return submit_again(run, record, site)
     local.check(run, record.request)
     again = requeue(run)
     if again:
@@ -89,6 +104,8 @@ def requeue(run: RunPaths) -> list[int]:
     again = [task.index for task in row.tasks if task.status.state != "succeeded"]
     # Also waits for the process that was in charge, which would take a queued task for one that it has to settle.
     with take_charge(run):
+        if jobs := read_jobs(run):
+            jobs.run_by_hand(again).write(run)
         for index in again:
             revoke(run.task(index))
             write_status(run.task(index), TaskStatus(attempt=read_status(run.task(index)).attempt))

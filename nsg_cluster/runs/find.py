@@ -14,7 +14,16 @@ from nsg_cluster.core.errors import RunError, did_you_mean
 from nsg_cluster.core.logs import printable
 from nsg_cluster.core.paths import RunPaths, StoragePaths
 
-__all__ = ["all_runs", "choose_run", "find_run", "find_runs", "in_order", "is_run_folder", "run_id"]
+__all__ = [
+    "all_runs",
+    "choose_run",
+    "experiment_runs",
+    "find_run",
+    "find_runs",
+    "in_order",
+    "is_run_folder",
+    "run_id",
+]
 
 LAST = "@last"
 SHOWN = 5
@@ -40,6 +49,12 @@ def _folders(folder: Path | str) -> Iterator[str]:
         return
     except OSError as error:
         raise RunError(f"{folder}: cannot be read: {error.strerror}") from None
+
+
+def experiment_runs(storage: StoragePaths, experiment: str) -> list[RunPaths]:
+    """Return the runs of an experiment, the oldest first."""
+    runs = (RunPaths(Path(entry)) for entry in sorted(_folders(storage.runs / experiment)))
+    return [run for run in runs if run.record.is_file()]
 
 
 def run_id(run: RunPaths) -> str:

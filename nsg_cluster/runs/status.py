@@ -1,12 +1,14 @@
-"""What became of runs, from their folders alone: one row a run, one a task.
+"""What became of runs: one row a run, one a task.
 
-Nothing here reads YAML or needs a model of the configuration, so that a thousand tasks are listed in a moment.
+What the files of a task say comes first, then the user's tombstone, then the scheduler. A scheduler is asked only for
+tasks whose files cannot tell, once for all runs. Nothing here reads YAML or needs a model of the configuration, so that
+a thousand tasks are listed in a moment.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,13 +16,35 @@ from typing import Any
 from nsg_cluster.core.errors import RunError
 from nsg_cluster.core.files import read_json
 from nsg_cluster.core.paths import RunPaths
-from nsg_cluster.executor.charge import starter_is_gone
-from nsg_cluster.tasks.status import State, TaskStatus, current_status
+from nsg_cluster.runs.look import Look, complete
+from nsg_cluster.tasks.status import State, TaskStatus, read_status
 
-__all__ = ["RunReader", "RunRow", "TaskRow", "read_run"]
+__all__ = ["RunReader", "RunRow", "TaskRow", "read_rows", "read_run"]
 
 # What the state of a run is called when its tasks have ended differently.
-WORST_FIRST: tuple[State, ...] = ("failed", "timeout", "lost", "cancelled", "succeeded")
+WORST_FIRST: tuple[State, ...] = (
+    "failed",
+    "oom",
+    "timeout",
+    "node_fail",
+    "preempted",
+    "blocked",
+    "lost",
+    "cancelled",
+    "succeeded",
+)
+# What a run that has not ended is called, by the first of its tasks' states that is among these.
+BUSIEST_FIRST: tuple[State, ...] = (
+    "running",
+    "completing",
+    "suspended",
+    "starting",
+    "requeued",
+    "unknown",
+    "queued",
+    "submitted",
+    "held",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,16 +101,18 @@ class RunRow:
     created: float
     """When it was submitted, in unix seconds."""
     tasks: tuple[TaskRow, ...]
+    complaint: str = ""
+    """Why more is not known: its scheduler does not answer."""
 
     @property
     def state(self) -> State:
         """The state of all tasks together."""
         states = {task.status.state for task in self.tasks}
-        if "running" in states or ("queued" in states and len(states) > 1):
-            return "running"
-        if "queued" in states:
-            return "queued"
-        return next(state for state in WORST_FIRST if state in states)
+        waiting = states & set(BUSIEST_FIRST)
+        if waiting and states & set(WORST_FIRST):
+            return "running"  # some have ended, others go on
+        order = BUSIEST_FIRST if waiting else WORST_FIRST
+        return next(state for state in order if state in states)
 
     @property
     def is_final(self) -> bool:
@@ -155,18 +181,33 @@ class RunReader:
             raise RunError(f"{run.record}: is damaged or of another version: {error!r}") from None
         self._ended: dict[int, TaskRow] = {}
 
-    def read(self) -> RunRow:
-        """Return what is known now."""
-        statuses = [self._status(index) for index in range(len(self._names))]
-        if any(status.state == "queued" for status in statuses) and starter_is_gone(self._run):
-            # Read once more: the last thing that a starter does is to write the ends of its tasks.
-            statuses = [self._status(index, is_orphan=True) for index in range(len(self._names))]
-        rows = tuple(self._row(index, status) for index, status in enumerate(statuses))
-        return RunRow(id=self._id, name=self._name, folder=self._run.root, created=self._created, tasks=rows)
+    def read(self, *, fresh: bool = False) -> RunRow:
+        """Return what is known now.
 
-    def _status(self, index: int, *, is_orphan: bool = False) -> TaskStatus:
+        Args:
+            fresh: Ask the run's scheduler even if it was asked a moment ago.
+        """
+        (row,) = read_rows([self], fresh=fresh)
+        return row
+
+    def look(self) -> Look:
+        """Return what the files say."""
+        return Look(self._run, {index: self._status(index) for index in range(len(self._names))})
+
+    def _status(self, index: int) -> TaskStatus:
         ended = self._ended.get(index)
-        return ended.status if ended else current_status(self._run.task(index), starter_is_gone=is_orphan)
+        return ended.status if ended else read_status(self._run.task(index))
+
+    def row(self, look: Look) -> RunRow:
+        """Return the row of what is known."""
+        return RunRow(
+            id=self._id,
+            name=self._name,
+            folder=self._run.root,
+            created=self._created,
+            tasks=tuple(self._row(index, status) for index, status in look.statuses.items()),
+            complaint=look.complaint,
+        )
 
     def _row(self, index: int, status: TaskStatus) -> TaskRow:
         if index in self._ended:
@@ -180,19 +221,26 @@ class RunReader:
             progress=_mapping(paths.progress),
             metrics=_mapping(paths.metrics),
         )
-        # Not 'lost' nor 'cancelled', which may be what is known so far: the file has the last word.
-        if status.state in {"succeeded", "failed", "timeout"}:
+        # Not what only others say, which may be what is known so far: the file has the last word.
+        if status.state in {"succeeded", "failed", "timeout"} and status.source == "file":
             self._ended[index] = row
         return row
 
 
-def read_run(run: RunPaths) -> RunRow:
+def read_rows(readers: Sequence[RunReader], *, fresh: bool = False) -> list[RunRow]:
+    """Return what is known of runs now, with one query for all runs of a scheduler."""
+    looks = [reader.look() for reader in readers]
+    complete(looks, fresh=fresh)
+    return [reader.row(look) for reader, look in zip(readers, looks, strict=True)]
+
+
+def read_run(run: RunPaths, *, fresh: bool = False) -> RunRow:
     """Return the row of a run.
 
     Raises:
         RunError: The run has no record, or a damaged one.
     """
-    return RunReader(run).read()
+    return RunReader(run).read(fresh=fresh)
 
 
 def _mapping(path: Path) -> Mapping[str, Any]:

@@ -15,14 +15,23 @@ from nsg_cluster.config.compose import dump, load
 from nsg_cluster.config.schema import Experiment, ResourcesConfig
 from nsg_cluster.config.site import Site, load_site
 from nsg_cluster.config.sweep import expand, spec_hash
-from nsg_cluster.core.errors import ConfigError, RunError
+from nsg_cluster.core.errors import ConfigError, MachineError, RunError
 from nsg_cluster.core.paths import RunPaths, StoragePaths
-from nsg_cluster.core.units import parse_duration
+from nsg_cluster.core.units import parse_duration, parse_memory
 from nsg_cluster.executor import local
 from nsg_cluster.executor.charge import put_in_charge
+from nsg_cluster.executor.placement import Placement, place_request
 from nsg_cluster.executor.request import Request, TaskRequest
-from nsg_cluster.runs.record import Record, RecordedTask, Sources, new_id, new_record, sources
+from nsg_cluster.runs.after import dependency_on
+from nsg_cluster.runs.clean import remove
+from nsg_cluster.runs.cluster import executor_of, hand_over, new_submission, settle
+from nsg_cluster.runs.command import stage_command
+from nsg_cluster.runs.find import experiment_runs, run_id
+from nsg_cluster.runs.jobs import Jobs, read_jobs
+from nsg_cluster.runs.record import Record, RecordedTask, Sources, new_id, new_record, read_record, sources
 from nsg_cluster.runs.script import batch_script
+from nsg_cluster.tasks.lock import locked
+from nsg_cluster.tasks.orders import Orders
 from nsg_cluster.tasks.status import TaskStatus
 
 __all__ = ["Plan", "create", "make_plan", "submit"]
@@ -40,6 +49,10 @@ class Plan:
     site_reference: str
     """What finds the site again: its name, or its file."""
     request: Request
+    placement: Placement | None
+    """What is asked of the site's scheduler; ``None`` where this machine starts the tasks."""
+    after: tuple[RunPaths, ...] = ()
+    """Runs that must have succeeded before it begins."""
 
     @property
     def storage(self) -> StoragePaths:
@@ -48,7 +61,12 @@ class Plan:
 
 
 def make_plan(
-    path: Path | str, overrides: Sequence[str] = (), *, site: str | None = None, max_parallel: int | None = None
+    path: Path | str,
+    overrides: Sequence[str] = (),
+    *,
+    site: str | None = None,
+    max_parallel: int | None = None,
+    after: Sequence[RunPaths] = (),
 ) -> Plan:
     """Return what a file would be submitted as.
 
@@ -57,12 +75,12 @@ def make_plan(
         overrides: ``dotted.key=value``.
         site: Name or file of a site; the user's default otherwise.
         max_parallel: Tasks that may run at the same time, instead of what the experiment says.
+        after: Runs that must have succeeded before it begins.
 
     Raises:
-        ConfigError: All mistakes, one a line.
+        ConfigError: All mistakes, one a line; or the site cannot give what the tasks need.
     """
     found = load_site(site)
-    _check_reachable(found)
     experiment = load(path, overrides, variables={"storage": found.storage})
     elements = expand(experiment)
     request = Request(
@@ -70,47 +88,101 @@ def make_plan(
         tasks=tuple(_task_request(element.resources) for element in elements),
     )
     reference = str(Path(site).absolute()) if site and Path(site).is_file() else found.name
-    return Plan(experiment=experiment, elements=elements, site=found, site_reference=reference, request=request)
-
-
-def _check_reachable(site: Site) -> None:
-    """Refuse a site whose scheduler runs cannot be handed to: the tasks would start on this machine instead."""
-    if site.scheduler != "local":
-        raise ConfigError(
-            f"site {site.name}: runs cannot be handed to {site.scheduler} yet; use --site local on a node that you "
-            f"have reserved, or submit functions of your own with submitit's plugins"
-        )
+    return Plan(
+        experiment=experiment,
+        elements=elements,
+        site=found,
+        site_reference=reference,
+        request=request,
+        placement=None if found.scheduler == "local" else place_request(found, request),
+        after=tuple(after),
+    )
 
 
 def _task_request(resources: ResourcesConfig) -> TaskRequest:
-    limit = resources.walltime
-    return TaskRequest(gpus=resources.gpus, walltime_s=parse_duration(limit) if limit else None)
+    limit, memory = resources.walltime, resources.memory
+    return TaskRequest(
+        gpus=resources.gpus,
+        walltime_s=parse_duration(limit) if limit else None,
+        cpus=resources.cpus,
+        memory_bytes=parse_memory(memory) if memory else None,
+        resource_type=resources.resource_type,
+    )
 
 
 def submit(plan: Plan) -> RunPaths:
-    """Make the folder of a run and start its tasks; return at once.
+    """Make the folder of a run and start its tasks, or hand them to the site's scheduler; return at once.
+
+    A run of the same experiment that a launcher left behind when it died before its scheduler had answered is taken up.
 
     Raises:
-        NsgError: The site cannot do it, or the folder cannot be written; nothing is left behind.
+        NsgError: The site cannot do it, or the folder cannot be written; nothing is left behind. Or it is not known
+            whether the scheduler took the run; then its folder is.
     """
-    run = create(plan)
-    local.launch(run, plan.site.environment)
+    if plan.placement is None:
+        run = create(plan)
+        local.launch(run, plan.site.environment)
+        return run
+    return left_behind(plan) or _submit_to_cluster(plan, plan.placement)
+
+
+def _submit_to_cluster(plan: Plan, placement: Placement) -> RunPaths:
+    run_id = new_id()
+    run = _folder(plan, run_id)
+    made = new_submission(run_id, plan.experiment.name, range(len(plan.elements)))
+    after = dependency_on(plan.after, plan.site.scheduler)
+    parallel = plan.request.max_parallel
+    executor = executor_of(run, plan.site, placement, made.token, max_parallel=parallel, after=after)
+    jobs = Jobs(scheduler=plan.site.scheduler, submissions=(made,))
+    create(plan, run, jobs=jobs, script=executor.script_text(made.token))
+    try:
+        with locked(run.lock):
+            hand_over(run, executor, jobs, made)
+    except (ConfigError, MachineError):
+        remove(run)
+        raise
     return run
 
 
-def create(plan: Plan) -> RunPaths:
+def left_behind(plan: Plan) -> RunPaths | None:
+    """Return a run of the same experiments whose launcher died while it submitted them, after looking for its job."""
+    for run in reversed(experiment_runs(plan.storage, plan.experiment.name)):
+        jobs = read_jobs(run)
+        if jobs is None or jobs.scheduler != plan.site.scheduler or not jobs.is_open:
+            continue
+        hashes = tuple(task.hash for task in read_record(run).tasks)
+        if hashes != tuple(spec_hash(element) for element in plan.elements):
+            continue
+        with suppress(RunError):  # another launcher is submitting it right now
+            if any(made.job for made in settle(run, jobs).submissions):
+                return run
+    return None
+
+
+def _folder(plan: Plan, run_id: str) -> RunPaths:
+    stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
+    return plan.storage.run(plan.experiment.name, f"{stamp}-{run_id}")
+
+
+def create(plan: Plan, run: RunPaths | None = None, *, jobs: Jobs | None = None, script: str | None = None) -> RunPaths:
     """Make the folder of a run, all of it or nothing, its tasks queued.
+
+    Args:
+        plan: The run.
+        run: Where; a new folder by default.
+        jobs: What is about to be handed to a scheduler; otherwise this process is in charge of the tasks.
+        script: What is submitted; by default what runs the tasks on this machine.
 
     Raises:
         NsgError: The site cannot do it, or the folder cannot be written.
     """
-    run_id = new_id()
-    stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
-    run = plan.storage.run(plan.experiment.name, f"{stamp}-{run_id}")
-    local.check(run, plan.request)
+    run = run or _folder(plan, new_id())
+    local.check_folder(run)
+    if jobs is None and plan.placement is None:
+        local.check(run, plan.request)
     found = sources()
     record = new_record(
-        run_id,
+        run_id(run),
         plan.experiment.name,
         site=plan.site_reference,
         request=plan.request,
@@ -118,11 +190,17 @@ def create(plan: Plan) -> RunPaths:
         found=found,
     )
     # Others look at folders whose name does not begin with a dot.
-    draft = plan.storage.run(plan.experiment.name, f".new-{run_id}")
+    draft = plan.storage.run(plan.experiment.name, f".new-{record.id}")
     try:
         draft.root.mkdir(parents=True)
-        _write_files(draft, run, plan, record, found)
-        put_in_charge(draft, os.getpid())
+        _write_files(draft, plan, record, found)
+        draft.script.write_text(script or _script_of(run, plan, record))
+        # The site's variables stand in it, and may be nobody else's business.
+        draft.script.chmod(0o700)
+        if jobs:
+            jobs.write(draft)
+        else:
+            put_in_charge(draft, os.getpid())
         draft.root.rename(run.root)
     except OSError as error:
         where = "choose another storage with NSG_STORAGE, or 'storage:' in ~/.config/nsg_cluster/config.yaml"
@@ -135,18 +213,30 @@ def create(plan: Plan) -> RunPaths:
     return run
 
 
-def _write_files(draft: RunPaths, run: RunPaths, plan: Plan, record: Record, found: Sources) -> None:
+def _script_of(run: RunPaths, plan: Plan, record: Record) -> str:
+    """Return the script that runs the tasks of a run on this machine."""
+    count = "1 task" if len(plan.elements) == 1 else f"{len(plan.elements)} tasks"
+    title = f"Run {record.id} of {record.name} ({count}) on site {record.site}; it goes on where it stopped"
+    return batch_script(local.command(run), title=title, environment=plan.site.environment)
+
+
+def _write_files(draft: RunPaths, plan: Plan, record: Record, found: Sources) -> None:
     draft.spec.write_text(dump(plan.experiment))
     draft.record.write_text(json.dumps(record.to_json(), indent=1) + "\n")
     if found.difference:
         draft.difference.write_text(found.difference)
-    count = "1 task" if len(plan.elements) == 1 else f"{len(plan.elements)} tasks"
-    title = f"Run {record.id} of {record.name} ({count}) on site {record.site}; it goes on where it stopped"
-    draft.script.write_text(batch_script(local.command(run), title=title, environment=plan.site.environment))
-    # The site's variables stand in it, and may be nobody else's business.
-    draft.script.chmod(0o700)
+    draft.orders.write_text(json.dumps(orders_of(plan).to_json(), indent=1) + "\n")
     for index, element in enumerate(plan.elements):
         paths = draft.task(index)
         paths.root.mkdir(parents=True)
         paths.spec.write_text(dump(element))
         paths.status.write_text(json.dumps(asdict(TaskStatus())))
+
+
+def orders_of(plan: Plan) -> Orders:
+    """Return what the jobs of a run are told beside their experiments."""
+    return Orders(
+        command=stage_command(plan.site, plan.experiment),
+        after=tuple(str(run.root) for run in plan.after),
+        continuations=plan.experiment.resources.continuations,
+    )

@@ -95,6 +95,15 @@ class Dialect(Protocol):
     def find_argv(self, name: str, user: str) -> list[str]:
         """Return the command that finds jobs by their name."""
 
+    def find_ended_argv(self, name: str, user: str, since: float) -> list[str] | None:
+        """Return the command that finds ended jobs by their name, to be read as accounting; ``None`` if the first does.
+
+        Args:
+            name: The name.
+            user: Whose they are.
+            since: When they were submitted at the earliest.
+        """
+
     def parse_find(self, answer: Completed, name: str) -> list[JobId]:
         """Return the jobs that bear a name.
 

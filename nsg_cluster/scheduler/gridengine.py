@@ -205,6 +205,10 @@ class GridEngine:
         """Return the command that finds jobs by their name."""
         return ["qstat", "-xml", "-u", user]
 
+    def find_ended_argv(self, name: str, user: str, since: float) -> list[str] | None:  # noqa: ARG002
+        """Return the command that finds ended jobs by their name."""
+        return ["qacct", "-o", user, "-j", name]
+
     def parse_find(self, answer: Completed, name: str) -> list[JobId]:
         """Return the jobs in the queue that bear a name.
 

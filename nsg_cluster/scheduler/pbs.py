@@ -182,6 +182,10 @@ class Pbs:
         """Return the command that finds jobs by their name, ended ones too."""
         return ["qselect", "-x", "-u", user, "-N", name]
 
+    def find_ended_argv(self, name: str, user: str, since: float) -> list[str] | None:  # noqa: ARG002
+        """Return nothing: the first command finds ended jobs as well."""
+        return None
+
     def parse_find(self, answer: Completed, name: str) -> list[JobId]:  # noqa: ARG002 - only those were asked for
         """Return the jobs that bear a name.
 

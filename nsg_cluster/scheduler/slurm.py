@@ -215,6 +215,12 @@ class Slurm:
         argv = ["squeue", "--noheader", "--states=all", f"--user={user}", f"--name={name}"]
         return [*argv, f"--format={QUEUE_FIELDS}"]
 
+    def find_ended_argv(self, name: str, user: str, since: float) -> list[str] | None:
+        """Return the command that finds ended jobs by their name."""
+        start = time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(since))
+        argv = ["sacct", "--parsable2", "--allocations", "--duplicates", f"--user={user}", f"--starttime={start}"]
+        return [*argv, f"--name={name}", f"--format={ACCOUNTING_FIELDS}"]
+
     def parse_find(self, answer: Completed, name: str) -> list[JobId]:
         """Return the jobs in the queue that bear a name.
 

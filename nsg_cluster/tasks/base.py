@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,10 @@ from nsg_cluster.tasks.watch import CANCELLED, watch
 if TYPE_CHECKING:
     from submitit.helpers import DelayedSubmission
 
-__all__ = ["Task"]
+__all__ = ["ClusterTask", "Task"]
+
+# What Grid Engine takes for a wish: to be queued again, and to be held for a person.
+RESERVED = {99, 100}
 
 
 class Task:
@@ -44,6 +48,25 @@ class Task:
         from submitit.helpers import DelayedSubmission
 
         return DelayedSubmission(Task(self.spec_path))
+
+
+class ClusterTask(Task):
+    """A task whose job ends with its exit status, so that a scheduler knows how it ended."""
+
+    def __call__(self) -> int:
+        """Run an attempt where the runs before it have succeeded, and end this process if it fails."""
+        status = super().__call__()
+        if status < 0:
+            status = 128 - status
+        if status:
+            sys.exit(1 if status in RESERVED else status)
+        return status
+
+    def checkpoint(self) -> DelayedSubmission:
+        """Return what submitit puts back into its queue."""
+        from submitit.helpers import DelayedSubmission
+
+        return DelayedSubmission(ClusterTask(self.spec_path))
 
 
 def _job_id() -> str:

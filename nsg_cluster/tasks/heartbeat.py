@@ -38,7 +38,9 @@ class Heartbeat:
         self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
         now = time.time()
         before = current_status(paths)
-        self._rival = before if before.state == "running" else None
+        # A scheduler that starts a job again has ended its earlier attempt, though that could not say so.
+        is_same_job = bool(job_id) and before.job_id == job_id
+        self._rival = before if before.state == "running" and not is_same_job else None
         self.status = TaskStatus(
             state="running",
             attempt=before.attempt + 1,
@@ -49,6 +51,7 @@ class Heartbeat:
             heartbeat=now,
             job_id=job_id,
             stopped_at=before.stopped_at if before.state == "queued" else None,
+            continued=before.continued,
         )
 
     def __enter__(self) -> Heartbeat:
@@ -101,6 +104,7 @@ class Heartbeat:
             exit_status=exit_status,
             signal=signal,
             stopped_at=stopped_at,
+            continued=self.status.continued + (state == "queued"),
             heartbeat=now,
             ended=now,
         )

@@ -22,8 +22,27 @@ from nsg_cluster.core.process import is_alive
 
 __all__ = ["FINAL", "HEARTBEAT_S", "State", "TaskStatus", "current_status", "is_gone", "read_status", "write_status"]
 
-State = Literal["queued", "running", "succeeded", "failed", "cancelled", "timeout", "lost"]
-FINAL = frozenset({"succeeded", "failed", "cancelled", "timeout", "lost"})
+State = Literal[
+    "submitted",
+    "queued",
+    "held",
+    "blocked",
+    "starting",
+    "running",
+    "suspended",
+    "completing",
+    "requeued",
+    "succeeded",
+    "failed",
+    "cancelled",
+    "timeout",
+    "oom",
+    "preempted",
+    "node_fail",
+    "lost",
+    "unknown",
+]
+FINAL = frozenset({"blocked", "succeeded", "failed", "cancelled", "timeout", "oom", "preempted", "node_fail", "lost"})
 HEARTBEAT_S = 5.0
 # From another machine: network file systems show new content late, and clocks differ.
 SILENT_S = 120.0
@@ -53,6 +72,12 @@ class TaskStatus:
     """What the scheduler calls the job of the newest attempt."""
     stopped_at: tuple[int, int] | None = None
     """Stage and step at which the newest attempt wrote a checkpoint because its time was nearly up."""
+    continued: int = 0
+    """How often it was continued after its time limit since somebody asked for it."""
+    source: str = "file"
+    """Who says so: ``file``, or the scheduler's ``queue`` or ``accounting``, a ``tombstone``, an ``absence``."""
+    raw: str = ""
+    """The scheduler's own words."""
 
     @property
     def is_final(self) -> bool:

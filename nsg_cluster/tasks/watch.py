@@ -16,17 +16,19 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import sys
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from nsg_cluster.core.errors import RunError
 from nsg_cluster.core.files import read_json
-from nsg_cluster.core.paths import TaskPaths
+from nsg_cluster.core.paths import RunPaths, TaskPaths
 from nsg_cluster.core.process import PIPE, Child, start
 from nsg_cluster.core.signals import StopSignal
+from nsg_cluster.tasks.after import verdict
 from nsg_cluster.tasks.heartbeat import Heartbeat
+from nsg_cluster.tasks.orders import in_job, read_orders
 from nsg_cluster.tasks.status import TaskStatus
 
 __all__ = ["ALL_GPUS", "CANCELLED", "CONTINUE", "STAGES", "VISIBLE_GPUS", "package_environment", "position", "watch"]
@@ -51,25 +53,30 @@ def watch(paths: TaskPaths, *, job_id: str = "") -> TaskStatus:
 
     Raises:
         MachineError: The stage process cannot be started.
-        RunError: The status cannot be written.
+        RunError: The status cannot be written, or the orders of the run cannot be read.
     """
+    orders = read_orders(RunPaths(paths.root.parents[1]))
     with StopSignal() as stop, Heartbeat(paths, stop, job_id=job_id) as heartbeat:
         if paths.cancelled.exists():
             heartbeat.end("cancelled", reason="cancelled before it began")
+            return heartbeat.status
+        if (found := verdict(orders.after)).kind == "never":
+            heartbeat.end("blocked", reason=found.reason)
             return heartbeat.status
         with paths.log_out.open("ab") as out, paths.log_err.open("ab") as err:
             told_before = err.tell()
             # The stage process ends itself when the other end of its standard input closes, that is, when this process
             # is killed; unlike a signal at the parent's death this works through a container as well.
             process = start(
-                [sys.executable, "-m", "nsg_cluster.tasks", str(paths.root), "--watched"],
+                [*in_job(orders.command, os.environ), str(paths.root), "--watched"],
                 stdin=PIPE,
                 stdout=out,
                 stderr=err,
                 env=_stage_environment(os.environ),
             )
         warned = _wait(process, stop, paths)
-        _write_end(heartbeat, paths, process.returncode, warned=warned, told_before=told_before)
+        end = _End(status=process.returncode, warned=warned, told_before=told_before)
+        _write_end(heartbeat, paths, end, continuations=orders.continuations)
     return heartbeat.status
 
 
@@ -116,8 +123,21 @@ def _wait(process: Child, stop: StopSignal, paths: TaskPaths) -> bool:
     return "warning" in sent
 
 
-def _write_end(heartbeat: Heartbeat, paths: TaskPaths, status: int, *, warned: bool, told_before: int) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _End:
+    """How a stage process ended."""
+
+    status: int
+    """Exit status; minus the number of the signal that ended it."""
+    warned: bool
+    """Whether it was told that its time is nearly up."""
+    told_before: int
+    """Length of its standard error's log when it began."""
+
+
+def _write_end(heartbeat: Heartbeat, paths: TaskPaths, end: _End, *, continuations: int | None) -> None:
     """Write what the end of the stage process means."""
+    status, warned = end.status, end.warned
     name = _signal_name(-status) if status < 0 else None
     cancelled = paths.cancelled.exists()
     exit_status = None if status < 0 else status
@@ -125,7 +145,7 @@ def _write_end(heartbeat: Heartbeat, paths: TaskPaths, status: int, *, warned: b
         heartbeat.end("succeeded", exit_status=0)
     elif not cancelled and (status == CONTINUE or (warned and status == -signal.SIGUSR2)):
         # The signal itself ends a stage process that has only just been started.
-        _write_continuation(heartbeat, paths)
+        _write_continuation(heartbeat, paths, continuations)
     elif cancelled or (status in {CANCELLED, -signal.SIGTERM} and not warned):
         heartbeat.end("cancelled", exit_status=exit_status, signal=name, reason="cancelled; continue it with resubmit")
     elif warned and status in {CANCELLED, -signal.SIGKILL, -signal.SIGTERM}:
@@ -135,16 +155,19 @@ def _write_end(heartbeat: Heartbeat, paths: TaskPaths, status: int, *, warned: b
         lack = ", perhaps by the system for lack of memory" if name == "SIGKILL" else ""
         heartbeat.end("failed", signal=name, reason=f"killed by {name}{lack}")
     else:
-        heartbeat.end("failed", exit_status=status, reason=_last_words(paths.log_err, told_before))
+        heartbeat.end("failed", exit_status=status, reason=_last_words(paths.log_err, end.told_before))
 
 
-def _write_continuation(heartbeat: Heartbeat, paths: TaskPaths) -> None:
-    """Queue the task again, unless its time limit is too short to get anywhere."""
-    here, before = position(paths), heartbeat.status.stopped_at
+def _write_continuation(heartbeat: Heartbeat, paths: TaskPaths, continuations: int | None) -> None:
+    """Queue the task again, unless its time limit is too short to get anywhere or it had its continuations."""
+    here, before, count = position(paths), heartbeat.status.stopped_at, heartbeat.status.continued
     if here is None or (before is not None and here <= before):
         where = f"step {here[1]} of {STAGES[here[0]]}" if here else "the first step"
         reason = f"the time limit ended attempt {heartbeat.status.attempt} before it got past {where}"
         heartbeat.end("timeout", exit_status=CONTINUE, reason=f"{reason}: raise resources.walltime")
+    elif continuations is not None and count >= continuations:
+        reason = f"its time limit has ended it {count + 1} times; it goes on with resubmit"
+        heartbeat.end("timeout", exit_status=CONTINUE, reason=reason)
     else:
         heartbeat.end("queued", exit_status=CONTINUE, stopped_at=here, reason="continues after its time limit")
 

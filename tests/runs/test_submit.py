@@ -12,7 +12,7 @@ import pytest
 
 from nsg_cluster import __version__
 from nsg_cluster.config.compose import load
-from nsg_cluster.core.errors import ConfigError, RunError
+from nsg_cluster.core.errors import MachineError, RunError
 from nsg_cluster.core.files import read_json
 from nsg_cluster.runs import record as records
 from nsg_cluster.runs import submit as submitting
@@ -20,7 +20,7 @@ from nsg_cluster.runs.find import all_runs
 from nsg_cluster.runs.record import new_id, read_record, sources
 from nsg_cluster.runs.script import batch_script
 from nsg_cluster.runs.status import read_run
-from nsg_cluster.runs.submit import create, make_plan
+from nsg_cluster.runs.submit import create, make_plan, submit
 from tests.contract.runs import Bench, bench
 
 __all__ = ["bench"]
@@ -121,11 +121,12 @@ def test_the_script_of_a_run_is_for_its_owner_alone_and_holds_the_sites_variable
     assert "TOKEN" not in run.record.read_text()
 
 
-def test_a_site_with_a_scheduler_is_refused_before_anything_starts_here(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("site", "program"), [("abci2", "qsub"), ("abci3", "qsub"), ("slurm", "sbatch")])
+def test_where_the_submit_command_is_missing_nothing_is_left_behind(
+    site: str, program: str, bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NSG_GROUP", "gaa50000")
-    for site in ("abci2", "abci3", "slurm", "tsubame4"):
-        with pytest.raises(ConfigError, match=f"site {site}: runs cannot be handed to"):
-            make_plan(bench.write(), site=site)
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(MachineError, match=f"no program '{program}' on PATH"):
+        submit(make_plan(bench.write(), site=site))
     assert not all_runs(bench.storage)
