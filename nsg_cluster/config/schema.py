@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from nsg_cluster.config.base import Config, PositiveInt
 from nsg_cluster.config.data import BlenderData, DataConfig, SyntheticData
