@@ -49,6 +49,9 @@ def children_of(pid: int) -> list[int]:
 class Bench:
     """A storage, an experiment's file, and what tests do with runs."""
 
+    run: RunPaths
+    """The run that a test is about, where there is one."""
+
     def __init__(self, root: Path, site: str | None = None) -> None:
         self.root, self.site = root, site
         self.storage = StoragePaths(root)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,9 @@ from nsg_cluster.core.errors import RunError
 from nsg_cluster.core.files import write_json
 from nsg_cluster.core.paths import RunPaths, StoragePaths
 from nsg_cluster.executor.charge import put_in_charge
+from nsg_cluster.executor.request import Request, TaskRequest
 from nsg_cluster.runs.find import all_runs
+from nsg_cluster.runs.record import RecordedTask, Sources, new_record
 from nsg_cluster.runs.status import RunReader, read_run
 from nsg_cluster.runs.table import runs_table, tasks_table
 from nsg_cluster.tasks.status import TaskStatus, write_status
@@ -26,8 +29,11 @@ def make_run(root: Path, *states: str, name: str = "20261121T071012-k3x9a2", **s
     for index, state in enumerate(states):
         run.task(index).root.mkdir(parents=True)
         write_status(run.task(index), TaskStatus(state=state, **status))  # type: ignore[arg-type]
-    tasks = [{"name": f"lego.seed-{index}"} for index in range(len(states))]
-    write_json(run.record, {"id": name.rpartition("-")[2], "name": "lego", "time": time.time() - 100, "tasks": tasks})
+    tasks = tuple(RecordedTask(name=f"lego.seed-{index}", hash="0") for index in range(len(states)))
+    request = Request(max_parallel=1, tasks=tuple(TaskRequest(gpus=None, walltime_s=None) for _ in tasks))
+    unknown = Sources(commit=None, dirty=False, difference="")
+    record = new_record(name.rpartition("-")[2], "lego", site="local", request=request, tasks=tasks, found=unknown)
+    write_json(run.record, replace(record, time=time.time() - 100).to_json())
     return run
 
 
