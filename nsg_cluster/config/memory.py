@@ -7,9 +7,9 @@ Adam, running mean), and of each sample (what the backward pass needs, and its l
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
+from nsg_cluster.config.memory_graph import floats_of_a_ray, hash_parameters, network_parameters
 from nsg_cluster.config.schema import (
     Experiment,
     HashGridConfig,
@@ -68,11 +68,15 @@ def estimate_memory(experiment: Experiment, *, image_bytes: int | None = None) -
         image_bytes: Size of all images in memory, where they have been read.
     """
     model, train = experiment.model, experiment.train
-    weights = FLOAT * _parameters(model)
+    if isinstance(model, InstantNgpConfig):
+        weights, (first, later) = FLOAT * _parameters(model), _step_bytes(model, train.rays, train.samples)
+        cells = model.cascades * model.sampler.resolution**3 if isinstance(model.sampler, OccupancyConfig) else 0
+        visits = min(cells, CELLS_AT_ONCE) * _density_bytes(model) + BYTES_OF_A_VISIT * cells
+    else:
+        weights = FLOAT * network_parameters(model)
+        first = later = FLOAT * floats_of_a_ray(model) * train.rays
+        cells = visits = 0
     kept = (5 if train.ema_decay is not None else 4) * weights
-    cells = model.cascades * model.sampler.resolution**3 if isinstance(model.sampler, OccupancyConfig) else 0
-    visits = min(cells, CELLS_AT_ONCE) * _density_bytes(model) + BYTES_OF_A_VISIT * cells
-    first, later = _step_bytes(model, train.rays, train.samples)
     # The optimizer has no state yet in the first step, which may have many more samples than the later ones.
     peak = max(kept - 2 * weights + first, kept + max(later, visits))
     return MemoryEstimate(
@@ -81,14 +85,6 @@ def estimate_memory(experiment: Experiment, *, image_bytes: int | None = None) -
         grid=round(BYTES_OF_A_CELL * cells),
         images=_synthetic_bytes(experiment) if image_bytes is None else image_bytes,
     )
-
-
-def hash_parameters(grid: HashGridConfig, max_resolution: int | None = None) -> int:
-    """Return the numbers in the tables of a hash grid: all points of the coarse levels, at most 2^T of the others."""
-    growth: float = ((max_resolution or grid.max_resolution) / grid.base_resolution) ** (1 / max(1, grid.levels - 1))
-    sides = [math.ceil(grid.base_resolution * growth**level - 1 - 1e-4) + 1 for level in range(grid.levels)]
-    entries = sum(min((side**3 + 7) // 8 * 8, 1 << grid.log2_table_size) for side in sides)
-    return entries * grid.features
 
 
 def _parameters(model: InstantNgpConfig) -> int:

@@ -15,7 +15,6 @@ from nsg_cluster.config.base import Config, Fraction, NonNegative, PositiveInt
 __all__ = [
     "HashGridConfig",
     "InstantNgpConfig",
-    "ModelConfig",
     "OccupancyConfig",
     "PosesConfig",
     "ProposalConfig",
@@ -177,6 +176,3 @@ class InstantNgpConfig(Config):
                 "'proposal': rays end at data.far; leave it out"
             )
         return self
-
-
-ModelConfig = Annotated[InstantNgpConfig, Field()]

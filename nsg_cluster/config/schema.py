@@ -13,10 +13,10 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from nsg_cluster.config.base import Config, PositiveInt
 from nsg_cluster.config.data import BlenderData, DataConfig, SyntheticData
+from nsg_cluster.config.graph import NerfConfig, SceneGraphConfig
 from nsg_cluster.config.model import (
     HashGridConfig,
     InstantNgpConfig,
-    ModelConfig,
     OccupancyConfig,
     PosesConfig,
     ProposalConfig,
@@ -44,12 +44,14 @@ __all__ = [
     "InstantNgpConfig",
     "LossConfig",
     "ModelConfig",
+    "NerfConfig",
     "OccupancyConfig",
     "OptimizerConfig",
     "PosesConfig",
     "ProposalConfig",
     "RenderConfig",
     "ResourcesConfig",
+    "SceneGraphConfig",
     "ScheduleConfig",
     "SweepConfig",
     "SyntheticData",
@@ -86,6 +88,7 @@ def _memory(text: str) -> str:
     return text
 
 
+ModelConfig = Annotated[InstantNgpConfig | NerfConfig | SceneGraphConfig, Field(discriminator="kind")]
 Duration = Annotated[str, BeforeValidator(_duration)]
 Memory = Annotated[str, AfterValidator(_memory)]
 # What stands in one option of a scheduler: it begins no other, and is one word.

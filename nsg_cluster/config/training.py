@@ -59,6 +59,10 @@ class LossConfig(Config):
     with ``model.sampler.kind: proposal``."""
     interlevel: NonNegative = 1.0
     """Weight of the loss from which proposals learn (mip-NeRF 360, eq. 13), with ``model.sampler.kind: proposal``."""
+    latent: NonNegative = 0.0
+    """Weight of the sum of the lengths of the objects' latent vectors (latent_balance; Neural Scene Graphs, eq. 9)."""
+    class_prior: NonNegative = 0.0
+    """Weight of the squared distances of the objects' latent vectors from the mean of their class."""
 
 
 class DeadStart(Config):

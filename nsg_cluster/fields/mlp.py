@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from nsg_cluster.fields.grouped import GroupedLinear
 from nsg_cluster.ops.backends import Backend, mlp
 from nsg_cluster.ops.reference.mlp import mlp as mlp_of_any_dtype
 
@@ -43,5 +44,5 @@ class MLP(nn.Module):
 def set_precision(module: nn.Module, precision: torch.dtype) -> None:
     """Let all perceptrons in a module compute in a dtype; weights, inputs and outputs keep theirs."""
     for inner in module.modules():
-        if isinstance(inner, MLP):
+        if isinstance(inner, MLP | GroupedLinear):
             inner.precision = precision

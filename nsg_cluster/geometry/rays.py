@@ -65,6 +65,8 @@ class RaySamples:
     """Index of the ray of each interval; never decreases."""
     offsets: Int[Tensor, " rays_plus_one"]
     """First interval of each ray, and the total at the end."""
+    are_points: bool = False
+    """The field is evaluated where intervals start, not in their middle; each ends where the next one starts."""
 
     def __len__(self) -> int:
         """Return the number of intervals of all rays."""
@@ -84,7 +86,7 @@ class Histogram:
 def midpoints(
     rays: Rays, samples: RaySamples, chosen: Int[Tensor, " chosen"] | slice = slice(None)
 ) -> Float[Tensor, "chosen 3"]:
-    """Return the middle of intervals, in world coordinates; differentiable in the rays."""
-    middle = (samples.starts[chosen] + samples.ends[chosen]) / 2
+    """Return the middle of intervals (of points: their place), in world coordinates; differentiable in the rays."""
+    middle = samples.starts[chosen] if samples.are_points else (samples.starts[chosen] + samples.ends[chosen]) / 2
     owners = samples.rays[chosen]
     return rays.origins[owners] + middle[:, None] * rays.directions[owners]

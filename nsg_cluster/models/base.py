@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+import torch
 from jaxtyping import Float
-from torch import Generator, Tensor
+from torch import Generator, Tensor, nn
 
+from nsg_cluster.fields.mlp import set_precision
 from nsg_cluster.geometry.rays import Histogram, Rays, RaySamples
+from nsg_cluster.models.per_image import PerImage
 
-__all__ = ["RadianceModel", "Rendering"]
+__all__ = ["Model", "RadianceModel", "Rendering"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,11 +33,15 @@ class Rendering:
     """Share of each interval in its ray's color."""
     histograms: tuple[Histogram, ...] = ()
     """Where samples come from proposals: those of each round, and last what the field found."""
+    coarse: Float[Tensor, "rays 3"] | None = None
+    """Color that a coarse network gives, where there is one to be trained as well."""
+    node_opacity: Float[Tensor, "rays nodes"] | None = None
+    """Share of each node of a scene graph: the background's first, then the objects'; in evaluation mode."""
 
 
 @runtime_checkable
 class RadianceModel(Protocol):
-    """A ``torch.nn.Module`` that renders rays; ``training`` tells training from evaluation."""
+    """What renders rays; ``training`` tells training from evaluation."""
 
     def render_rays(
         self,
@@ -60,3 +68,36 @@ class RadianceModel(Protocol):
     def figures(self) -> dict[str, float]:
         """Return numbers for the events."""
         ...
+
+
+class Model(nn.Module, ABC):
+    """A model that can be trained: what every ``model.kind`` is."""
+
+    per_image: PerImage
+    """What is learned about each training image."""
+
+    @abstractmethod
+    def render_rays(
+        self,
+        rays: Rays,
+        *,
+        background: Float[Tensor, "rays 3"],
+        generator: Generator | None = None,
+        transmittance_threshold: float = 0.0,
+    ) -> Rendering:
+        """Render rays over a background: see `RadianceModel`."""
+
+    def before_step(self, step: int, generator: Generator) -> None:
+        """Do what is due before an optimizer step."""
+
+    def figures(self) -> dict[str, float]:
+        """Return numbers for the events."""
+        return {}
+
+    def regularizers(self) -> dict[str, Float[Tensor, ""]]:
+        """Return by name what the loss may ask to be small whatever the rays; without weights."""
+        return {}
+
+    def set_precision(self, precision: torch.dtype) -> None:
+        """Let the networks compute in a dtype."""
+        set_precision(self, precision)

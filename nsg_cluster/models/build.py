@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
-import torch
-from jaxtyping import Bool, Float
-from torch import Tensor
+from typing import overload
 
-from nsg_cluster.config.schema import HashGridConfig, InstantNgpConfig, ModelConfig, OccupancyConfig, ProposalConfig
-from nsg_cluster.core.errors import ConfigError
+import torch
+
+from nsg_cluster.config.schema import InstantNgpConfig, ModelConfig, NerfConfig, OccupancyConfig, SceneGraphConfig
 from nsg_cluster.data.scene import Scene
-from nsg_cluster.fields.hashgrid import HashGrid
-from nsg_cluster.fields.radiance import HashDensityField, HashRadianceField
+from nsg_cluster.fields.nerf import NerfField
+from nsg_cluster.fields.radiance import HashRadianceField
+from nsg_cluster.models.base import Model
+from nsg_cluster.models.build_graph import build_scene_graph, nerf_field
 from nsg_cluster.models.instant_ngp import InstantNgp
+from nsg_cluster.models.nerf import Nerf
+from nsg_cluster.models.parts import build_hash_grid, build_occupancy, build_proposals, field_box
 from nsg_cluster.models.per_image import PerImage
-from nsg_cluster.ops.backends import Backend, check_backend
-from nsg_cluster.ops.encode import HashGridLayout
-from nsg_cluster.ops.occupancy import is_invisible
-from nsg_cluster.sampling.occupancy import OccupancyGrid, OccupancySampler, scaled_box
-from nsg_cluster.sampling.proposal import ProposalSampler
+from nsg_cluster.models.scene_graph import SceneGraph
+from nsg_cluster.ops.backends import check_backend
+from nsg_cluster.sampling.base import Sampler
+from nsg_cluster.sampling.stratified import StratifiedSampler
 
 __all__ = ["build_model"]
 
-CLOSEST = 0.01
-"""Distance from a camera, in sides of the scene box, at which nothing can stand."""
 
-
-def build_model(config: ModelConfig, scene: Scene, *, seed: int = 0) -> InstantNgp:
+@overload
+def build_model(config: InstantNgpConfig, scene: Scene, *, seed: int = 0) -> InstantNgp: ...
+@overload
+def build_model(config: SceneGraphConfig, scene: Scene, *, seed: int = 0) -> SceneGraph: ...
+@overload
+def build_model(config: ModelConfig, scene: Scene, *, seed: int = 0) -> Model: ...
+def build_model(config: ModelConfig, scene: Scene, *, seed: int = 0) -> Model:
     """Build the model of an experiment, on the CPU, with initial weights that depend on ``seed`` alone.
 
     Raises:
@@ -34,6 +39,10 @@ def build_model(config: ModelConfig, scene: Scene, *, seed: int = 0) -> InstantN
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
+        if isinstance(config, SceneGraphConfig):
+            return build_scene_graph(config, scene)
+        if isinstance(config, NerfConfig):
+            return _nerf(config, scene)
         return _instant_ngp(config, scene)
 
 
@@ -42,8 +51,8 @@ def _instant_ngp(config: InstantNgpConfig, scene: Scene) -> InstantNgp:
     box = scene.box.cpu()
     side = float((box[1] - box[0]).max())
     field = HashRadianceField(
-        _grid(config.hash_grid, config.hash_grid.max_resolution, config.backend),
-        _field_box(config, box),
+        build_hash_grid(config.hash_grid, config.backend),
+        field_box(box, bound=config.bound, contraction=config.contraction),
         hidden_width=config.hidden_width,
         density_hidden_layers=config.density_hidden_layers,
         color_hidden_layers=config.color_hidden_layers,
@@ -53,10 +62,13 @@ def _instant_ngp(config: InstantNgpConfig, scene: Scene) -> InstantNgp:
         unit=side,
         contraction=config.contraction,
     )
+    sampler: Sampler
     if isinstance(config.sampler, OccupancyConfig):
-        sampler: OccupancySampler | ProposalSampler = _occupancy(config, config.sampler, scene)
+        sampler = build_occupancy(config.sampler, scene, bound=config.bound)
     else:
-        sampler = _proposals(config, config.sampler, scene)
+        sampler = build_proposals(
+            config.sampler, scene, backend=config.backend, bound=config.bound, contraction=config.contraction
+        )
     per_image = PerImage(
         len(scene.train),
         unit=side / 2,
@@ -67,91 +79,25 @@ def _instant_ngp(config: InstantNgpConfig, scene: Scene) -> InstantNgp:
     return InstantNgp(field, sampler, per_image, near=scene.near, far=scene.far)
 
 
-def _grid(config: HashGridConfig, max_resolution: int, backend: Backend) -> HashGrid:
-    layout = HashGridLayout(
-        levels=config.levels,
-        features=config.features,
-        log2_table_size=config.log2_table_size,
-        base_resolution=config.base_resolution,
-        max_resolution=max_resolution,
-    )
-    return HashGrid(layout, backend=backend)
-
-
-def _field_box(config: InstantNgpConfig, box: Float[Tensor, "2 3"]) -> Float[Tensor, "2 3"]:
-    """Return the box of the fields: all that is modeled, or that around which space is contracted."""
-    return scaled_box(box, config.bound) if config.contraction == "none" else box
-
-
-def _occupancy(config: InstantNgpConfig, sampler: OccupancyConfig, scene: Scene) -> OccupancySampler:
+def _nerf(config: NerfConfig, scene: Scene) -> Nerf:
     box = scene.box.cpu()
-    grid = OccupancyGrid(
-        box,
-        resolution=sampler.resolution,
-        step=float((box[1] - box[0]).norm()) / sampler.steps_per_diagonal,
-        decay=sampler.decay,
-        threshold=sampler.threshold,
-        cascades=config.cascades,
-    )
-    if sampler.skip_unseen:
-        grid.forget(_unseen(grid, scene))
-    return OccupancySampler(
-        grid,
-        scaled_box(box, config.bound),
-        cone_angle=sampler.cone_angle,
-        update_every=sampler.update_every,
-        warmup_steps=sampler.warmup_steps,
-    )
+    half = float((box[1] - box[0]).max()) / 2
+    moment = 0 if config.time_frequencies is None else 1 + 2 * config.time_frequencies
 
+    def field() -> NerfField:
+        return nerf_field(config.field, latent=moment, condition=3 + 6 * config.field.direction_frequencies)
 
-def _unseen(grid: OccupancyGrid, scene: Scene) -> Bool[Tensor, " cells"]:
-    """Say which cells have a middle that no training camera sees, or one sees as close as before its lens."""
-    cameras = scene.train.cameras.to("cpu")
-    return is_invisible(
-        grid.centers(),
-        cameras.camera_to_world,
-        cameras.focal_px,
-        cameras.center_px,
-        width=cameras.width,
-        height=cameras.height,
-        near=CLOSEST * float((scene.box[1] - scene.box[0]).max()),
-    )
-
-
-def _proposals(config: InstantNgpConfig, sampler: ProposalConfig, scene: Scene) -> ProposalSampler:
-    """Build the proposal fields, each with a grid twice as fine as that before.
-
-    Raises:
-        ConfigError: Inverse distances are asked for on rays that begin at distance 0.
-    """
-    if sampler.spacing == "disparity" and scene.near <= 0:
-        raise ConfigError(
-            "model.sampler.spacing: 'disparity' divides rays evenly in inverse distance, and data.near is 0: "
-            "set data.near to more than 0, or take 'piecewise'"
-        )
-    box = scene.box.cpu()
-    side = float((box[1] - box[0]).max())
-    rounds = len(sampler.rounds)
-    fields = [
-        HashDensityField(
-            _grid(sampler.hash_grid, sampler.hash_grid.max_resolution >> (rounds - 1 - index), config.backend),
-            _field_box(config, box),
-            hidden_width=sampler.hidden_width,
-            hidden_layers=1,
-            unit=side,
-            contraction=config.contraction,
-        )
-        for index in range(rounds)
-    ]
-    return ProposalSampler(
-        fields,
-        scaled_box(box, config.bound) if config.contraction == "none" else None,
-        rounds=sampler.rounds,
-        samples=sampler.samples,
-        spacing=sampler.spacing,
-        unit=side / 2,
-        anneal_steps=sampler.anneal_steps,
-        anneal_slope=sampler.anneal_slope,
-        padding=sampler.padding,
-        dilate=sampler.dilate,
+    return Nerf(
+        field(),
+        field() if config.fine_samples else None,
+        StratifiedSampler(config.samples, spacing=config.spacing),
+        PerImage(len(scene.train), unit=half, appearance=0, exposure=False, poses=config.poses is not None),
+        near=scene.near,
+        far=scene.far,
+        fine_samples=config.fine_samples,
+        center=box.mean(0),
+        scale=config.scale or half,
+        direction_frequencies=config.field.direction_frequencies,
+        time_frequencies=config.time_frequencies,
+        num_frames=max(len(scene.frame_numbers), 1),
     )

@@ -10,12 +10,11 @@ from dataclasses import replace
 
 import torch
 from jaxtyping import Float, Int
-from torch import Generator, Tensor, nn
+from torch import Generator, Tensor
 
-from nsg_cluster.fields.mlp import set_precision
 from nsg_cluster.fields.radiance import HashRadianceField
 from nsg_cluster.geometry.rays import Histogram, Rays, midpoints
-from nsg_cluster.models.base import Rendering
+from nsg_cluster.models.base import Model, Rendering
 from nsg_cluster.models.per_image import PerImage
 from nsg_cluster.render.volume import keep_samples, render_in_rounds, render_samples, visible
 from nsg_cluster.sampling.base import Sampler
@@ -23,7 +22,7 @@ from nsg_cluster.sampling.base import Sampler
 __all__ = ["InstantNgp"]
 
 
-class InstantNgp(nn.Module):
+class InstantNgp(Model):
     """Hash grid, two small networks, a sampler, and what is learned about each image."""
 
     sampler: Sampler
@@ -81,10 +80,6 @@ class InstantNgp(nn.Module):
     def figures(self) -> dict[str, float]:
         """Return numbers for the events."""
         return self.sampler.figures()
-
-    def set_precision(self, precision: torch.dtype) -> None:
-        """Let the networks compute in a dtype."""
-        set_precision(self, precision)
 
     def _render_for_gradients(
         self,

@@ -26,8 +26,8 @@ from nsg_cluster.core.errors import CheckpointError
 from nsg_cluster.core.files import write_atomic
 from nsg_cluster.core.paths import TaskPaths
 from nsg_cluster.data.scene import Scene
+from nsg_cluster.models.base import Model
 from nsg_cluster.models.build import build_model
-from nsg_cluster.models.instant_ngp import InstantNgp
 
 __all__ = ["Snapshot", "discard", "identity", "load_model", "load_newest", "save", "set_aside_newer"]
 
@@ -126,7 +126,7 @@ def load_newest(
     return None
 
 
-def load_model(experiment: Experiment, paths: TaskPaths, scene: Scene) -> tuple[InstantNgp, Snapshot]:
+def load_model(experiment: Experiment, paths: TaskPaths, scene: Scene) -> tuple[Model, Snapshot]:
     """Return the model of a task as its newest good checkpoint has it, on the CPU and in evaluation mode.
 
     Its weights are their running mean, where one was kept.

@@ -89,7 +89,7 @@ def train(experiment: Experiment, paths: TaskPaths, *, stop: StopSignal) -> Trai
                 keeper.save(state)
         keeper.save(state)
         if experiment.model.poses is not None:
-            write_poses(paths, scene.train, state)
+            write_poses(paths, scene.train, state, device)
     return TrainResult(
         step=state.step,
         stopped=stop.requested if state.step < config.steps else None,
@@ -158,10 +158,10 @@ def _warn(events: Events, step: int, text: str) -> None:
     events.notice(step, text, "warning")
 
 
-def write_poses(paths: TaskPaths, views: Views, state: State) -> None:
+def write_poses(paths: TaskPaths, views: Views, state: State, device: torch.device) -> None:
     """Write the refined training cameras for whoever wants to use them elsewhere."""
     with nullcontext() if state.average is None else state.average.in_place():
-        poses = state.model.per_image.refined(views.cameras.to(state.model.field.box.device)).camera_to_world.tolist()
+        poses = state.model.per_image.refined(views.cameras.to(device)).camera_to_world.tolist()
     frames = [
         {"file_path": name, "transform_matrix": [*pose, [0.0, 0.0, 0.0, 1.0]]}
         for name, pose in zip(views.names, poses, strict=True)

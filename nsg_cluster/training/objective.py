@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -37,8 +38,20 @@ def background_colors(
     return torch.full((num_rays, 3), 1.0 if kind == "white" else 0.0, device=device)
 
 
-def score(config: LossConfig, rendering: Rendering, truth: Float[Tensor, "rays 3"]) -> Score:
-    """Compare a rendering with the truth; terms of weight 0 are not computed."""
+def score(
+    config: LossConfig,
+    rendering: Rendering,
+    truth: Float[Tensor, "rays 3"],
+    regularizers: Mapping[str, Float[Tensor, ""]] | None = None,
+) -> Score:
+    """Compare a rendering with the truth; terms of weight 0 are not computed.
+
+    Args:
+        config: Weights and kinds of the terms.
+        rendering: What the model says.
+        truth: What it should say.
+        regularizers: What the model says about itself, by the name of its weight.
+    """
     terms = {"photometric": losses.photometric(config.photometric, rendering.color, truth)}
     if config.opacity_entropy > 0:
         terms["opacity_entropy"] = config.opacity_entropy * losses.opacity_entropy(rendering.opacity)
@@ -46,6 +59,11 @@ def score(config: LossConfig, rendering: Rendering, truth: Float[Tensor, "rays 3
         terms["distortion"] = config.distortion * ray_distortion(rendering).mean()
     if config.interlevel > 0 and rendering.histograms:
         terms["interlevel"] = config.interlevel * ray_interlevel(rendering).mean()
+    if rendering.coarse is not None:
+        terms["coarse"] = losses.photometric(config.photometric, rendering.coarse, truth)
+    for name, value in (regularizers or {}).items():
+        if (weight := getattr(config, name)) > 0:
+            terms[name] = weight * value
     return Score(
         loss=torch.stack(list(terms.values())).sum(),
         terms=terms,

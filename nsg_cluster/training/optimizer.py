@@ -11,6 +11,7 @@ from nsg_cluster.config.schema import OptimizerConfig, PosesConfig, ScheduleConf
 from nsg_cluster.core.errors import MachineError
 from nsg_cluster.fields.hashgrid import HashGrid
 from nsg_cluster.models.per_image import PerImage
+from nsg_cluster.models.per_object import PerObject
 from nsg_cluster.ops.adam import Adam
 from nsg_cluster.training.schedule import learning_rate_factor
 
@@ -41,22 +42,22 @@ def set_learning_rates(
     schedule: ScheduleConfig,
     *,
     poses: PosesConfig | None = None,
+    object_poses: PosesConfig | None = None,
     step: int,
     steps: int,
 ) -> dict[str, float]:
-    """Set the rate of every group for a step; return the rate, and that of poses where they are refined.
+    """Set the rate of every group for a step; return the rate, and those of poses where they are refined.
 
-    Both rise over the same steps: what a scene that is not there yet says about poses is worth little.
+    All rise over the same steps: what a scene that is not there yet says about poses is worth little.
     """
     rates = {"lr": config.learning_rate * learning_rate_factor(schedule, step, steps)}
-    if poses is not None:
-        progress, rise = (
-            min(1.0, step / (poses.decay_steps or steps)),
-            min(1.0, (step + 1) / max(1, schedule.warmup_steps)),
-        )
-        rates["lr_poses"] = rise * poses.rate * (poses.final_rate / poses.rate) ** progress
+    rise = min(1.0, (step + 1) / max(1, schedule.warmup_steps))
+    for name, refined in {"lr_poses": poses, "lr_object_poses": object_poses}.items():
+        if refined is not None:
+            progress = min(1.0, step / (refined.decay_steps or steps))
+            rates[name] = rise * refined.rate * (refined.final_rate / refined.rate) ** progress
     for group in optimizer.param_groups:
-        group["lr"] = rates["lr_poses" if group["is_poses"] else "lr"]
+        group["lr"] = rates[group["rate"]]
     return rates
 
 
@@ -67,18 +68,20 @@ def clip_gradients(model: nn.Module, config: OptimizerConfig) -> None:
 
 
 def _groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Return the groups that are not empty: weights, sparsely used tables, poses, and all others."""
+    """Return the groups that are not empty: weights, sparsely used tables, poses of cameras and objects, others."""
     modules = list(model.modules())
     weights = [layer.weight for layer in modules if isinstance(layer, nn.Linear)]
     tables = [grid.table for grid in modules if isinstance(grid, HashGrid)]
     poses = [parameter for table in modules if isinstance(table, PerImage) for parameter in table.pose_parameters()]
-    known = {id(parameter) for parameter in (*weights, *tables, *poses)}
+    objects = [parameter for table in modules if isinstance(table, PerObject) for parameter in table.pose_parameters()]
+    known = {id(parameter) for parameter in (*weights, *tables, *poses, *objects)}
     others = [parameter for parameter in model.parameters() if id(parameter) not in known]
-    plain = {"weight_decay": 0.0, "skip_zeros": False, "is_poses": False}
+    plain = {"weight_decay": 0.0, "skip_zeros": False, "rate": "lr"}
     groups: list[dict[str, Any]] = [
         {**plain, "params": weights, "weight_decay": weight_decay},
         {**plain, "params": tables, "skip_zeros": True},
-        {**plain, "params": poses, "is_poses": True},
+        {**plain, "params": poses, "rate": "lr_poses"},
+        {**plain, "params": objects, "rate": "lr_object_poses"},
         {**plain, "params": others},
     ]
     return [group for group in groups if group["params"]]

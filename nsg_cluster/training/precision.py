@@ -12,7 +12,7 @@ from torch import nn
 
 from nsg_cluster.config.schema import TrainConfig
 from nsg_cluster.core.errors import MachineError, TrainingError
-from nsg_cluster.models.instant_ngp import InstantNgp
+from nsg_cluster.models.base import Model
 
 __all__ = ["LossScale", "use_precision"]
 
@@ -22,7 +22,7 @@ LARGEST_FACTOR = 2.0**24
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
-def use_precision(model: InstantNgp, config: TrainConfig, device: torch.device) -> None:
+def use_precision(model: Model, config: TrainConfig, device: torch.device) -> None:
     """Let the networks of a model compute in the precision of the configuration.
 
     Raises:

@@ -12,7 +12,7 @@ from torch import Tensor
 from nsg_cluster.config.schema import EvaluateConfig
 from nsg_cluster.data.batches import RayBatch, RayBatches
 from nsg_cluster.data.scene import Views
-from nsg_cluster.models.instant_ngp import InstantNgp
+from nsg_cluster.models.base import Model
 from nsg_cluster.training.losses import mean_squared_error
 from nsg_cluster.training.progress import psnr_of
 
@@ -44,7 +44,7 @@ class PreviewView:
         pixels = (rows[:, None] * width + columns).flatten().to(device)
         self._batch = RayBatch(rays=whole.rays[pixels], color=whole.color[pixels], alpha=whole.alpha[pixels])
 
-    def render(self, model: InstantNgp) -> Preview:
+    def render(self, model: Model) -> Preview:
         """Render the view; the model is left as it was."""
         shade = 1.0 if self._config.background == "white" else 0.0
         background = torch.full_like(self._batch.color, shade)

@@ -8,8 +8,8 @@ import torch
 
 from nsg_cluster.config.schema import Experiment
 from nsg_cluster.data.scene import Scene
+from nsg_cluster.models.base import Model
 from nsg_cluster.models.build import build_model
-from nsg_cluster.models.instant_ngp import InstantNgp
 from nsg_cluster.training.average import WeightAverage
 from nsg_cluster.training.checkpoint import Snapshot
 from nsg_cluster.training.error_map import ErrorMap
@@ -24,7 +24,7 @@ __all__ = ["State", "new_state", "restore", "snapshot_of"]
 class State:
     """A training between two steps."""
 
-    model: InstantNgp
+    model: Model
     optimizer: torch.optim.Optimizer
     rays: int
     """Rays of the next step."""

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Int
 from torch import Generator, Tensor
 
-from nsg_cluster.config.schema import Experiment
+from nsg_cluster.config.schema import Experiment, SceneGraphConfig
 from nsg_cluster.core.errors import MachineError
 from nsg_cluster.data.batches import RayBatch, RayBatches
 from nsg_cluster.models.base import Rendering
@@ -68,6 +68,7 @@ def take_step(
         config.optimizer,
         config.schedule,
         poses=experiment.model.poses,
+        object_poses=experiment.model.objects.poses if isinstance(experiment.model, SceneGraphConfig) else None,
         step=state.step,
         steps=config.steps,
     )
@@ -121,7 +122,7 @@ def _forward(experiment: Experiment, batches: RayBatches, state: State) -> _Forw
         generator=generator("jitter"),
         transmittance_threshold=config.transmittance_threshold,
     )
-    scored = score(config.loss, rendering, truth)
+    scored = score(config.loss, rendering, truth, model.regularizers())
     state.optimizer.zero_grad()
     torch.autograd.backward(scored.loss * state.loss_scale.factor)
     if state.error_map is not None:

@@ -93,6 +93,7 @@ def trained(experiment: Experiment, scene: Scene, paths: TaskPaths) -> tuple[Ins
         sys.modules["torch.utils.tensorboard"] = MagicMock()
     result = train(experiment, paths, stop=StopSignal())
     model, _ = load_model(experiment, paths, scene)
+    assert isinstance(model, InstantNgp)
     return model, {"steps": result.step, "train_s": result.wall_s, "events": read_jsonl(paths.events)}
 
 

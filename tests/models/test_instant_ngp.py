@@ -24,6 +24,7 @@ def batch() -> RayBatch:
 @pytest.fixture
 def model() -> InstantNgp:
     made = build_model(EXPERIMENT.model, load_scene(EXPERIMENT.data), seed=4)
+    assert isinstance(made, InstantNgp)
     # A field with some structure, denser than fog.
     with torch.no_grad():
         made.field.grid.table.normal_(generator=torch.Generator().manual_seed(1))
@@ -80,6 +81,7 @@ def test_the_grid_is_updated_when_due_every_cell_at_first(model: InstantNgp, mon
 def test_the_state_holds_the_grid_and_a_loaded_model_renders_the_same(model: InstantNgp, batch: RayBatch) -> None:
     grid_of(model).update(model.field.density, torch.Generator().manual_seed(0), every_cell=True)
     twin = build_model(EXPERIMENT.model, load_scene(EXPERIMENT.data), seed=9)
+    assert isinstance(twin, InstantNgp)
     twin.field.density_scale = model.field.density_scale
     twin.load_state_dict(model.state_dict())
     with torch.no_grad():

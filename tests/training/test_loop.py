@@ -200,6 +200,7 @@ def dying(monkeypatch: pytest.MonkeyPatch, *, starts: int) -> None:
 
     def build_dead(*arguments: Any, **settings: Any) -> InstantNgp:
         model = build_model(*arguments, **settings)
+        assert isinstance(model, InstantNgp)
         if len(built) < starts:
             model.field.density_scale = 0.0
         built.append(model)
@@ -244,6 +245,7 @@ def test_a_gradient_that_is_not_finite_stops_with_the_last_good_checkpoint_kept(
 
     def build_poisoned(*arguments: Any, **settings: Any) -> InstantNgp:
         model = build_model(*arguments, **settings)
+        assert isinstance(model, InstantNgp)
         weight = model.get_parameter("field.color_network.layers.0.weight")
         weight.register_hook(poison)  # type: ignore[no-untyped-call]
         return model

@@ -1,0 +1,91 @@
+"""Fields of what does not move, behind one interface: density and color of points on rays of the world."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from jaxtyping import Float, Int
+from torch import Generator, Tensor, nn
+
+from nsg_cluster.fields.grouped import Common
+from nsg_cluster.fields.nerf import NerfField, encode
+from nsg_cluster.fields.radiance import HashRadianceField
+
+__all__ = ["BackgroundField", "HashBackground", "NerfBackground"]
+
+
+class BackgroundField(nn.Module, ABC):
+    """What computes the background."""
+
+    @abstractmethod
+    def forward(
+        self,
+        positions: Float[Tensor, "points 3"],
+        rays: Int[Tensor, " points"],
+        directions: Float[Tensor, "rays 3"],
+        generator: Generator | None = None,
+    ) -> tuple[Float[Tensor, " points"], Float[Tensor, "points 3"]]:
+        """Return density per scene unit, and color, at points of rays that look along unit directions."""
+
+    @abstractmethod
+    def density(self, positions: Float[Tensor, "points 3"]) -> Float[Tensor, " points"]:
+        """Return the density alone."""
+
+
+class NerfBackground(BackgroundField):
+    """NeRF's network in world coordinates, moved and scaled."""
+
+    center: Tensor
+
+    def __init__(
+        self, field: NerfField, *, direction_frequencies: int, center: Float[Tensor, " 3"], scale: float
+    ) -> None:
+        """Take over a network that is told positions from ``center`` on in units of ``scale``."""
+        super().__init__()
+        self.field, self.direction_frequencies, self.scale = field, direction_frequencies, scale
+        self.register_buffer("center", center.clone(), persistent=False)
+
+    def forward(
+        self,
+        positions: Float[Tensor, "points 3"],
+        rays: Int[Tensor, " points"],
+        directions: Float[Tensor, "rays 3"],
+        generator: Generator | None = None,
+    ) -> tuple[Float[Tensor, " points"], Float[Tensor, "points 3"]]:
+        """Return density and color."""
+        density, features = self.field.geometry(self._moved(positions), generator=generator)
+        known = encode(directions, self.direction_frequencies)
+        condition = Common(values=known, owners=rays, groups=[len(known)])
+        return density / self.scale, self.field.color(features, condition)
+
+    def density(self, positions: Float[Tensor, "points 3"]) -> Float[Tensor, " points"]:
+        """Return the density alone."""
+        return self.field.density(self._moved(positions)) / self.scale
+
+    def _moved(self, positions: Float[Tensor, "points 3"]) -> Float[Tensor, "points 3"]:
+        return (positions - self.center) / self.scale
+
+
+class HashBackground(BackgroundField):
+    """A hash field."""
+
+    def __init__(self, field: HashRadianceField) -> None:
+        """Take over a field."""
+        super().__init__()
+        self.field = field
+
+    def forward(
+        self,
+        positions: Float[Tensor, "points 3"],
+        rays: Int[Tensor, " points"],
+        directions: Float[Tensor, "rays 3"],
+        generator: Generator | None = None,
+    ) -> tuple[Float[Tensor, " points"], Float[Tensor, "points 3"]]:
+        """Return density and color."""
+        del generator
+        density, features = self.field.geometry(positions)
+        return density, self.field.color(features, self.field.encode_directions(directions)[rays])
+
+    def density(self, positions: Float[Tensor, "points 3"]) -> Float[Tensor, " points"]:
+        """Return the density alone."""
+        return self.field.density(positions)

@@ -1,0 +1,120 @@
+"""The network of NeRF, which is also that of the nodes of Neural Scene Graphs.
+
+Mildenhall et al., "NeRF", https://arxiv.org/abs/2003.08934, figure 7; Ost et al., "Neural Scene Graphs for Dynamic
+Scenes", https://arxiv.org/abs/2011.10379, section 4 and supplement. Several networks of equal shape are computed
+together: one for each class or object; rows are sorted by network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Generator, Tensor, nn
+
+from nsg_cluster.fields.grouped import Common, GroupedLinear
+from nsg_cluster.ops.frequency import frequency_encode
+
+__all__ = ["NerfField", "encode"]
+
+
+def encode(values: Float[Tensor, "points dims"], frequencies: int) -> Float[Tensor, "points features"]:
+    """Return coordinates followed by their sines and cosines; with 0 frequencies the coordinates alone."""
+    if frequencies == 0:
+        return values
+    return torch.cat([values, frequency_encode(values, frequencies)], dim=1)
+
+
+class NerfField(nn.Module):
+    """Density from a trunk of equal layers; color from its features and from what is known about the ray."""
+
+    def __init__(
+        self,
+        *,
+        networks: int = 1,
+        width: int = 256,
+        hidden_layers: int = 8,
+        skip: int = 4,
+        color_width: int = 128,
+        color_layers: int = 1,
+        position_frequencies: int = 10,
+        latent: int = 0,
+        condition: int,
+        density_noise: float = 0.0,
+    ) -> None:
+        """Draw the weights.
+
+        Args:
+            networks: How many networks of this shape there are.
+            width: Neurons of each layer of the trunk.
+            hidden_layers: Layers of the trunk.
+            skip: Index of the layer after which the input is put in front of the features again.
+            color_width: Neurons of each layer of the color head.
+            color_layers: Hidden layers of the color head: 1 in NeRF, 4 in Neural Scene Graphs.
+            position_frequencies: Frequencies of the encoded position.
+            latent: Numbers that describe an instance and are handed to the trunk beside the position.
+            condition: Numbers that the color head is told about a ray, already encoded.
+            density_noise: Standard deviation of what is added to the density in training, before it is cut at 0.
+        """
+        super().__init__()
+        self.position_frequencies, self.skip, self.density_noise = position_frequencies, skip, density_noise
+        encoded = 3 + 6 * position_frequencies
+        inputs = [encoded, *[width + encoded if index == skip else width for index in range(hidden_layers - 1)]]
+        extra = [latent if index in {0, skip + 1} else 0 for index in range(hidden_layers)]
+        self.trunk = nn.ModuleList(
+            GroupedLinear(networks, own + more, width) for own, more in zip(inputs, extra, strict=True)
+        )
+        self.density_head = GroupedLinear(networks, width, 1)
+        self.bottleneck = GroupedLinear(networks, width, width)
+        sizes = [width + condition, *[color_width] * (color_layers - 1)]
+        self.color_layers = nn.ModuleList(GroupedLinear(networks, size, color_width) for size in sizes)
+        self.color_head = GroupedLinear(networks, color_width, 3)
+
+    def geometry(
+        self,
+        positions: Float[Tensor, "points 3"],
+        *,
+        groups: Sequence[int] | None = None,
+        latents: Common | None = None,
+        generator: Generator | None = None,
+    ) -> tuple[Float[Tensor, " points"], Float[Tensor, "points features"]]:
+        """Return density per unit of length and the features for the color head.
+
+        Args:
+            positions: In the frame of the node.
+            groups: Points of each network; all are of the only one by default.
+            latents: What describes the instance of each point.
+            generator: Source of the density's noise; none without it.
+        """
+        counts = groups or [len(positions)]
+        encoded = encode(positions, self.position_frequencies)
+        hidden = encoded
+        for index, layer in enumerate(self.trunk):
+            takes_latents = index in {0, self.skip + 1}
+            hidden = torch.relu(layer(hidden, counts, latents if takes_latents else None))
+            if index == self.skip and index + 1 < len(self.trunk):
+                hidden = torch.cat([encoded, hidden], dim=1)
+        raw = self.density_head(hidden, counts)[:, 0]
+        if generator is not None and self.density_noise > 0:
+            noise = torch.randn(len(raw), generator=generator, device=generator.device).to(raw.device)
+            raw = raw + self.density_noise * noise
+        return torch.relu(raw), self.bottleneck(hidden, counts)
+
+    def color(
+        self,
+        features: Float[Tensor, "points features"],
+        condition: Common,
+        *,
+        groups: Sequence[int] | None = None,
+    ) -> Float[Tensor, "points 3"]:
+        """Return colors from 0 to 1, given what ``geometry`` returned and what is known about the rays."""
+        counts = groups or [len(features)]
+        hidden, known = features, condition
+        for index, layer in enumerate(self.color_layers):
+            hidden = torch.relu(layer(hidden, counts, known if index == 0 else None))
+        return torch.sigmoid(self.color_head(hidden, counts))
+
+    def density(self, positions: Float[Tensor, "points 3"]) -> Float[Tensor, " points"]:
+        """Return the density of the only network, without latents."""
+        return self.geometry(positions)[0]

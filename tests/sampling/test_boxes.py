@@ -1,0 +1,49 @@
+"""Samples inside the boxes of objects."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from nsg_cluster.geometry.placements import placements_of
+from nsg_cluster.sampling.boxes import BoxHits, find_hits, place_in_boxes
+from tests.models import street
+
+
+def hits(count: int = 1) -> BoxHits:
+    zeros = torch.zeros(count, dtype=torch.long)
+    return BoxHits(
+        rays=zeros, rows=zeros, objects=zeros, entries=torch.full((count,), 2.0), exits=torch.full((count,), 6.0)
+    )
+
+
+def test_hits_are_those_of_the_frame_sorted_by_object() -> None:
+    rays, rows = street.rays(1), placements_of(street.tracks())
+    assert rays.frames is not None
+    found = find_hits(rays, rows, rays.frames)
+    assert set(found.objects.tolist()) == {0, 1} and (found.objects.diff() >= 0).all()
+    assert set(find_hits(rays, rows, torch.zeros_like(rays.frames)).objects.tolist()) == {0}
+    places = rays.origins[found.rays] + found.entries[:, None] * rays.directions[found.rays]
+    maps = rows.world_to_box[found.rows]
+    in_box = torch.einsum("hij,hj->hi", maps[:, :, :3], places) + maps[:, :, 3]
+    torch.testing.assert_close(in_box.abs().amax(1), torch.ones(len(found)), rtol=0, atol=1e-4)
+
+
+def test_points_stand_from_entry_to_exit_and_a_single_one_in_the_middle() -> None:
+    starts, ends = place_in_boxes(hits(), 5, kind="points")
+    assert starts.tolist() == ends.tolist() == [[2.0, 3.0, 4.0, 5.0, 6.0]]
+    assert place_in_boxes(hits(), 1, kind="points")[0].tolist() == [[4.0]]
+
+
+def test_intervals_fill_the_box_whatever_the_jitter() -> None:
+    starts, ends = place_in_boxes(hits(50), 4, kind="intervals", generator=torch.Generator().manual_seed(0))
+    assert torch.equal(starts[:, 1:], ends[:, :-1]) and (ends > starts).all()
+    assert starts[:, 0].tolist() == [2.0] * 50 and ends[:, -1].tolist() == [6.0] * 50
+    assert float(starts[:, 1].std()) == pytest.approx(1 / 12**0.5, rel=0.2)
+    assert place_in_boxes(hits(), 2, kind="intervals")[0].tolist() == [[2.0, 4.0]]
+
+
+def test_no_boxes_are_no_hits() -> None:
+    rays, rows = street.rays(0), placements_of(street.tracks())
+    none = rows.chosen(torch.zeros(len(rows), dtype=torch.bool))
+    assert rays.frames is not None and len(find_hits(rays, none, rays.frames)) == 0
