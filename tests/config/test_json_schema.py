@@ -80,7 +80,7 @@ COMPLETE = "name: x, data: {kind: synthetic}, model: {kind: instant_ngp}"
         ("name: x, data: {kind: synthetic}", "'model' is a required property"),
         ("name: x, data: {kind: blender}, model: {kind: instant_ngp}", "is not valid under any of the given schemas"),
         ("name: x, data: {}, model: {kind: instant_ngp}", "is not valid under any of the given schemas"),
-        ("name: x, data: {kind: synthetic}, model: {}", "'kind' is a required property"),
+        ("name: x, data: {kind: synthetic}, model: {}", "is not valid under any of the given schemas"),
         (COMPLETE + ", trian: {}", "'trian' was unexpected"),
         ("extends: a.yaml, train: {stepz: 3}", "'stepz' was unexpected"),
         ("extends: 3", "3 is not valid under any of the given schemas"),
