@@ -48,5 +48,5 @@ def test_kinds_in_the_locations_of_pydantic_are_left_out_of_a_path() -> None:
 def test_every_key_is_found_where_it_stands() -> None:
     found = all_keys(Experiment)
     assert found["learning_rate"] == ["train.optimizer.learning_rate"]
-    assert found["background"] == ["train.background", "evaluate.background", "render.background"]
+    assert found["background"] == ["model.background", "train.background", "evaluate.background", "render.background"]
     assert found["root"] == ["data.root"]
