@@ -53,6 +53,7 @@ __all__ = [
     "ResourcesConfig",
     "SceneGraphConfig",
     "ScheduleConfig",
+    "ScratchConfig",
     "SweepConfig",
     "SyntheticData",
     "TrainConfig",
@@ -130,6 +131,26 @@ class RenderConfig(Config):
     """Write depth as well: frames in color map, and the video beside the color one."""
 
 
+class ScratchConfig(Config):
+    """Use of the node's own disk, which the site's ``scratch`` names: many small files are read and written faster."""
+
+    data: bool = False
+    """Copy ``data.root`` there before a task starts; it is read from there."""
+    only: tuple[Annotated[str, Field(min_length=1, pattern=r"^[^/]")], ...] = ()
+    """Of ``data.root`` copy only what fits these patterns, such as ``training/*/0006*``; everything by default."""
+    results: bool = False
+    """Write pictures, videos and curves there; they are copied back when a task ends, however it ends, and when its
+    time is nearly up. Checkpoints and logs are always written to the run's folder."""
+
+    @model_validator(mode="after")
+    def _patterns_have_data(self) -> ScratchConfig:
+        if self.only and not self.data:
+            raise ValueError("only: says which of the data is copied; write data: true as well")
+        if any(".." in pattern.split("/") for pattern in self.only):
+            raise ValueError("only: a pattern cannot lead out of data.root")
+        return self
+
+
 class ResourcesConfig(Config):
     """What each task needs from the machine it runs on."""
 
@@ -148,6 +169,7 @@ class ResourcesConfig(Config):
     max_parallel: PositiveInt | None = None
     """Tasks of a sweep that may run at the same time; by default one on this machine, on a cluster as many as it
     runs."""
+    scratch: ScratchConfig = ScratchConfig()
 
 
 class SweepConfig(Config):

@@ -135,6 +135,9 @@ class Site(Config):
     """File that defines the command ``module``."""
     scratch: str | None = None
     """Folder of a job on its node, such as ``$PBS_LOCALDIR``."""
+    secrets: Annotated[str, Field(min_length=1)] | None = None
+    """File of ``NAME=value`` lines that only you may read (mode 0600): variables of the program that computes, read
+    inside the job."""
     binds: tuple[Line, ...] = ()
     """Folders that a container sees besides storage: ``/path``, or ``/path:/inside``, or ``/path:/inside:ro``."""
     remote: Remote | None = None
@@ -158,6 +161,8 @@ class UserDefaults(Config):
     """Storage to use in place of the site's."""
     group: Word | None = None
     """Group that pays for jobs; ``NSG_GROUP`` comes before it."""
+    secrets: Annotated[str, Field(min_length=1)] | None = None
+    """File of secrets to use in place of the site's."""
 
 
 def load_site(name_or_path: str | None = None) -> Site:
@@ -183,7 +188,9 @@ def load_site(name_or_path: str | None = None) -> Site:
     storage = os.environ.get("NSG_STORAGE") or defaults.storage or site.storage
     # What the user has instead of the site's storage is a folder of this machine.
     remote = site.remote and site.remote.model_copy(update={"storage": site.remote.storage or site.storage})
-    return site.model_copy(update={"storage": str(absolute_path(storage)), "group": group, "remote": remote})
+    secrets = defaults.secrets or site.secrets
+    update = {"storage": str(absolute_path(storage)), "secrets": secrets and str(absolute_path(secrets))}
+    return site.model_copy(update={**update, "group": group, "remote": remote})
 
 
 def _config_home() -> Path:

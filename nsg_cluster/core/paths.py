@@ -17,6 +17,18 @@ class TaskPaths:
     """Files of one task: ``<run>/tasks/<index>``."""
 
     root: Path
+    results_root: Path | None = None
+    """Folder for results while the task runs, if not its own; they are brought to its own from there."""
+
+    @property
+    def _results(self) -> Path:
+        return self.results_root or self.root
+
+    @property
+    def results(self) -> tuple[Path, ...]:
+        """What is made from checkpoints or for people's eyes; the marks that say from what it was made come last."""
+        folders = (self.tensorboard, self.previews, self.evaluation, self.renders)
+        return (*folders, self.refined_poses, self.metrics, self.stages)
 
     @property
     def spec(self) -> Path:
@@ -46,7 +58,7 @@ class TaskPaths:
     @property
     def stages(self) -> Path:
         """What each finished stage after training was made from, so that it is not repeated."""
-        return self.root / "stages.json"
+        return self._results / "stages.json"
 
     @property
     def events(self) -> Path:
@@ -71,7 +83,7 @@ class TaskPaths:
     @property
     def metrics(self) -> Path:
         """Metrics of the held-out views: means, and each view."""
-        return self.root / "metrics.json"
+        return self._results / "metrics.json"
 
     @property
     def checkpoints(self) -> Path:
@@ -81,27 +93,27 @@ class TaskPaths:
     @property
     def refined_poses(self) -> Path:
         """Cameras of the training images after their refinement, in the Blender format's words."""
-        return self.root / "transforms_refined.json"
+        return self._results / "transforms_refined.json"
 
     @property
     def tensorboard(self) -> Path:
         """Folder of TensorBoard event files."""
-        return self.root / "tensorboard"
+        return self._results / "tensorboard"
 
     @property
     def previews(self) -> Path:
         """Folder of pictures of one held-out view, made while training."""
-        return self.root / "previews"
+        return self._results / "previews"
 
     @property
     def evaluation(self) -> Path:
         """Folder of held-out views: color, truth, error and depth images."""
-        return self.root / "evaluation"
+        return self._results / "evaluation"
 
     @property
     def renders(self) -> Path:
         """Folder of frames and videos along camera paths."""
-        return self.root / "renders"
+        return self._results / "renders"
 
 
 @dataclass(frozen=True, slots=True)

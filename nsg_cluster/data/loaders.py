@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from nsg_cluster.config.data import DataConfig
+from nsg_cluster.core.staged import staged
 from nsg_cluster.data.blender import load_blender
 from nsg_cluster.data.colmap import load_colmap
 from nsg_cluster.data.kitti import load_kitti
@@ -35,7 +36,7 @@ DRIVES: dict[str, Callable[..., Scene]] = {"kitti": load_kitti, "vkitti2": load_
 
 
 def load_scene(config: DataConfig, *, with_images: bool = True) -> Scene:
-    """Read or make the scene that a configuration names.
+    """Read or make the scene that a configuration names, from the node's own disk where it was copied there.
 
     Args:
         config: The section ``data``.
@@ -45,6 +46,8 @@ def load_scene(config: DataConfig, *, with_images: bool = True) -> Scene:
     Raises:
         DataError: The data are missing, broken or inconsistent.
     """
+    if (root := getattr(config, "root", None)) is not None:
+        config = config.model_copy(update={"root": staged(root)})
     if config.kind in DRIVES:
         return DRIVES[config.kind](config, with_images=with_images)
     return LOADERS[config.kind](config)

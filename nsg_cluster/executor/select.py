@@ -12,6 +12,7 @@ from nsg_cluster.executor.placement import Placement
 from nsg_cluster.executor.plugin import SchedulerExecutor
 from nsg_cluster.executor.slurm import SlurmExecutor
 from nsg_cluster.scheduler.types import Dependency
+from nsg_cluster.tasks.secrets import SECRETS
 
 __all__ = ["make_executor"]
 
@@ -67,6 +68,10 @@ def make_executor(
 
 
 def _environment(site: Site, placement: Placement) -> dict[str, str]:
-    """Return the variables of a task: as many threads as it has cores, unless the site says otherwise."""
+    """Return the variables of a task: as many threads as it has cores, unless the site says otherwise.
+
+    The file of secrets is only named; it is read inside the job.
+    """
     threads = {"OMP_NUM_THREADS": str(placement.cpus)} if placement.cpus is not None else {}
-    return {**threads, **site.environment}
+    secrets = {SECRETS: site.secrets.replace("$", "$$")} if site.secrets else {}
+    return {**threads, **site.environment, **secrets}

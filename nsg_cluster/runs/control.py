@@ -80,6 +80,7 @@ def resubmit(run: RunPaths) -> list[int]:
     """
     # Loads the models of the configuration, which listing and cancelling need not wait for.
     from nsg_cluster.config.site import load_site
+    from nsg_cluster.runs.provisions import environment_here
 
     record = read_record(run)
     site = load_site(record.site)
@@ -88,7 +89,7 @@ def resubmit(run: RunPaths) -> list[int]:
     local.check(run, record.request)
     again = requeue(run)
     if again:
-        local.launch(run, site.environment)
+        local.launch(run, environment_here(site))
     return again
 
 

@@ -7,6 +7,7 @@ import os
 import threading
 import traceback
 from collections.abc import Iterator
+from pathlib import Path
 
 from nsg_cluster.config.site import load_site
 from nsg_cluster.core.errors import NsgError
@@ -15,21 +16,26 @@ from nsg_cluster.core.paths import RunPaths, TaskPaths
 from nsg_cluster.core.signals import StopSignal
 from nsg_cluster.executor.charge import take_charge
 from nsg_cluster.runs.follow import Display, follow
+from nsg_cluster.runs.provisions import environment_here
 from nsg_cluster.runs.record import read_record
 from nsg_cluster.runs.status import RunRow, read_run
 from nsg_cluster.tasks.foreground import run_here
+from nsg_cluster.tasks.secrets import read_secrets
 from nsg_cluster.tasks.stages import read_spec
 
 __all__ = ["enter_site", "run_in_foreground"]
 
 
 def enter_site(run: RunPaths) -> None:
-    """Set the environment variables that a run's site has for tasks, in this process.
+    """Set the environment variables that a run's site has for tasks, in this process, secrets among them.
 
     Raises:
-        ConfigError: The run's site is not known any more.
+        ConfigError: The run's site is not known any more, or its secrets cannot be used.
     """
-    os.environ.update(load_site(read_record(run).site).environment)
+    site = load_site(read_record(run).site)
+    os.environ.update(environment_here(site))
+    if site.secrets:
+        os.environ.update(read_secrets(Path(site.secrets)))
 
 
 def run_in_foreground(run: RunPaths, display: Display) -> tuple[RunRow, bool]:

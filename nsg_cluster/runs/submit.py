@@ -28,6 +28,7 @@ from nsg_cluster.runs.cluster import executor_of, hand_over, new_submission, set
 from nsg_cluster.runs.command import stage_command
 from nsg_cluster.runs.find import experiment_runs, run_id
 from nsg_cluster.runs.jobs import Jobs, read_jobs
+from nsg_cluster.runs.provisions import check_provisions, environment_here
 from nsg_cluster.runs.record import Record, RecordedTask, Sources, new_id, new_record, read_record, sources
 from nsg_cluster.runs.script import batch_script
 from nsg_cluster.tasks.lock import locked
@@ -83,6 +84,7 @@ def make_plan(
     found = load_site(site)
     experiment = load(path, overrides, variables={"storage": found.storage})
     elements = expand(experiment)
+    check_provisions(found, elements)
     request = Request(
         max_parallel=max_parallel or experiment.resources.max_parallel,
         tasks=tuple(_task_request(element.resources) for element in elements),
@@ -121,7 +123,7 @@ def submit(plan: Plan) -> RunPaths:
     """
     if plan.placement is None:
         run = create(plan)
-        local.launch(run, plan.site.environment)
+        local.launch(run, environment_here(plan.site))
         return run
     return left_behind(plan) or _submit_to_cluster(plan, plan.placement)
 
@@ -217,7 +219,7 @@ def _script_of(run: RunPaths, plan: Plan, record: Record) -> str:
     """Return the script that runs the tasks of a run on this machine."""
     count = "1 task" if len(plan.elements) == 1 else f"{len(plan.elements)} tasks"
     title = f"Run {record.id} of {record.name} ({count}) on site {record.site}; it goes on where it stopped"
-    return batch_script(local.command(run), title=title, environment=plan.site.environment)
+    return batch_script(local.command(run), title=title, environment=environment_here(plan.site))
 
 
 def _write_files(draft: RunPaths, plan: Plan, record: Record, found: Sources) -> None:

@@ -8,6 +8,7 @@ variable is an error. All text is quoted here and only here; what is to be repla
 
 from __future__ import annotations
 
+import difflib
 import re
 import shlex
 from collections.abc import Mapping, Sequence
@@ -18,7 +19,17 @@ from nsg_cluster.core.logs import printable
 from nsg_cluster.scheduler.dialect import Dialect
 from nsg_cluster.scheduler.types import Submission
 
-__all__ = ["JOB_ID", "MODULES_INIT", "TASK", "Program", "batch_script", "expanded", "plain"]
+__all__ = [
+    "JOB_ID",
+    "MODULES_INIT",
+    "TASK",
+    "Program",
+    "batch_script",
+    "expanded",
+    "in_environment",
+    "misspelled",
+    "plain",
+]
 
 JOB_ID, TASK = "NSG_JOB_ID", "NSG_TASK"
 SCRATCH = "NSG_SCRATCH"
@@ -151,6 +162,44 @@ def expanded(text: str, dialect: Dialect, *, known: Sequence[str] = ()) -> str:
         end = match.end()
     parts += [plain(text[end:])] if text[end:] or not parts else []
     return "".join(parts)
+
+
+def misspelled(text: str, dialect: Dialect, *, known: Sequence[str] = ()) -> tuple[str, str] | None:
+    """Return the first variable in a text that no job has but for a letter or two, and the one that is meant.
+
+    A name that is like no other may be one that the site sets.
+    """
+    names = {*dialect.variables.split(), *USUAL, *known, JOB_ID, TASK, SCRATCH}
+    for match in REFERENCE.finditer(text):
+        name = match[2] or match[3]
+        if name and name not in names and (near := difflib.get_close_matches(name, sorted(names), n=1, cutoff=0.85)):
+            return name, near[0]
+    return None
+
+
+def in_environment(text: str, environment: Mapping[str, str], what: str) -> str:
+    """Return a text with the variables of an environment in their places.
+
+    Args:
+        text: May hold ``$NAME``, ``${NAME}`` and ``$$``.
+        environment: The variables.
+        what: What the text is, for messages.
+
+    Raises:
+        ConfigError: A variable is not set, or a dollar sign stands for nothing.
+    """
+
+    def value(match: re.Match[str]) -> str:
+        name = match[2] or match[3]
+        if match[1]:
+            return "$"
+        if not name:
+            raise ConfigError(f"{what}: {printable(text)!r}: write $NAME for a variable, or $$ for a dollar sign")
+        if not environment.get(name):
+            raise ConfigError(f"{what}: ${name} is not set here.{did_you_mean(name, environment)}")
+        return environment[name]
+
+    return REFERENCE.sub(value, text)
 
 
 def _reference(name: str, dialect: Dialect, known: Sequence[str]) -> str:

@@ -15,6 +15,7 @@ from nsg_cluster.core.errors import NsgError
 from nsg_cluster.core.logs import set_up
 from nsg_cluster.core.paths import TaskPaths
 from nsg_cluster.core.signals import StopSignal
+from nsg_cluster.core.staged import redirect
 from nsg_cluster.tasks.foreground import run_here
 from nsg_cluster.tasks.stages import read_spec, run_stages
 from nsg_cluster.tasks.watch import STAGES
@@ -25,7 +26,9 @@ ORPHAN_GRACE_S = 60.0
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the stages of a task and return the exit status (see `nsg_cluster.tasks.watch`)."""
     arguments = _arguments(argv)
-    paths = TaskPaths(arguments.folder.absolute())
+    paths = TaskPaths(arguments.folder.absolute(), arguments.results)
+    if arguments.data:
+        redirect(*arguments.data)
     set_up(stream=sys.stdout)
     # Signals are listened to before anything slow is imported: by default a warning would end this process.
     with StopSignal() as stop:
@@ -55,6 +58,8 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         "folder", type=Path, metavar="TASK_FOLDER", help="such as runs/lego/20261121T071012-k3x9a2/tasks/0"
     )
     parser.add_argument("--stage", action="append", choices=STAGES, help="only this one; may be given again")
+    parser.add_argument("--results", type=Path, metavar="FOLDER", help="where results are written, to be copied later")
+    parser.add_argument("--data", nargs=2, metavar=("FOLDER", "COPY"), help="read COPY instead of the data in FOLDER")
     parser.add_argument(
         "--watched",
         action="store_true",

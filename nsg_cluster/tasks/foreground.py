@@ -14,6 +14,7 @@ from nsg_cluster.core.units import parse_duration
 from nsg_cluster.tasks.cancel import revoke
 from nsg_cluster.tasks.heartbeat import Heartbeat
 from nsg_cluster.tasks.stages import run_stages
+from nsg_cluster.tasks.staging import Wish, staged_here
 from nsg_cluster.tasks.watch import CANCELLED, CONTINUE
 
 if TYPE_CHECKING:
@@ -37,7 +38,8 @@ def run_here(experiment: Experiment, paths: TaskPaths, *, stop: StopSignal) -> i
     with Heartbeat(paths, stop) as heartbeat, _warned(stop, parse_duration(limit) if limit else None):
         revoke(paths)
         try:
-            status = run_stages(experiment, paths, stop=stop)
+            with staged_here(Wish.of(experiment), paths, stop) as found:
+                status = run_stages(experiment, found, stop=stop)
         except NsgError as error:
             heartbeat.end("failed", exit_status=error.exit_status, reason=str(error))
             raise

@@ -20,15 +20,18 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
-from nsg_cluster.core.errors import RunError
+from nsg_cluster.core.errors import NsgError, RunError
 from nsg_cluster.core.files import read_json
 from nsg_cluster.core.paths import RunPaths, TaskPaths
 from nsg_cluster.core.process import PIPE, Child, start
 from nsg_cluster.core.signals import StopSignal
 from nsg_cluster.tasks.after import verdict
 from nsg_cluster.tasks.heartbeat import Heartbeat
-from nsg_cluster.tasks.orders import in_job, read_orders
+from nsg_cluster.tasks.orders import Orders, in_job, read_orders
+from nsg_cluster.tasks.secrets import SECRETS, in_container, read_secrets
+from nsg_cluster.tasks.staging import Stage, Wish, stage_in
 from nsg_cluster.tasks.status import TaskStatus
 
 __all__ = ["ALL_GPUS", "CANCELLED", "CONTINUE", "STAGES", "VISIBLE_GPUS", "package_environment", "position", "watch"]
@@ -52,32 +55,90 @@ def watch(paths: TaskPaths, *, job_id: str = "") -> TaskStatus:
     Must be called from the main thread, because it listens to signals.
 
     Raises:
-        MachineError: The stage process cannot be started.
         RunError: The status cannot be written, or the orders of the run cannot be read.
     """
     orders = read_orders(RunPaths(paths.root.parents[1]))
     with StopSignal() as stop, Heartbeat(paths, stop, job_id=job_id) as heartbeat:
         if paths.cancelled.exists():
             heartbeat.end("cancelled", reason="cancelled before it began")
-            return heartbeat.status
-        if (found := verdict(orders.after)).kind == "never":
+        elif (found := verdict(orders.after)).kind == "never":
             heartbeat.end("blocked", reason=found.reason)
-            return heartbeat.status
-        with paths.log_out.open("ab") as out, paths.log_err.open("ab") as err:
-            told_before = err.tell()
-            # The stage process ends itself when the other end of its standard input closes, that is, when this process
-            # is killed; unlike a signal at the parent's death this works through a container as well.
-            process = start(
-                [*in_job(orders.command, os.environ), str(paths.root), "--watched"],
-                stdin=PIPE,
-                stdout=out,
-                stderr=err,
-                env=_stage_environment(os.environ),
-            )
-        warned = _wait(process, stop, paths)
-        end = _End(status=process.returncode, warned=warned, told_before=told_before)
-        _write_end(heartbeat, paths, end, continuations=orders.continuations)
+        else:
+            _attempt(paths, orders, stop, heartbeat)
     return heartbeat.status
+
+
+def _attempt(paths: TaskPaths, orders: Orders, stop: StopSignal, heartbeat: Heartbeat) -> None:
+    """Run the stage process to its end and write what came of it."""
+    with paths.log_out.open("ab") as out, paths.log_err.open("ab") as err:
+        told_before = err.tell()
+        try:
+            stage = _stage_in(paths, stop, out)
+            process = _start(paths, orders, stage, out, err)
+        except NsgError as error:
+            err.write(f"error: {error}\n".encode())
+            heartbeat.end("failed", exit_status=error.exit_status, reason=str(error))
+            return
+    warned = _wait(process, stop, paths, stage)
+    end = _End(status=process.returncode, warned=warned, told_before=told_before)
+    loss = _copy_back(stage)
+    if loss and end.status == 0:
+        heartbeat.end("failed", exit_status=1, reason=loss)
+    else:
+        _write_end(heartbeat, paths, end, continuations=orders.continuations)
+
+
+def _start(paths: TaskPaths, orders: Orders, stage: Stage, out: IO[bytes], err: IO[bytes]) -> Child:
+    """Start the stage process.
+
+    It ends itself when the other end of its standard input closes, that is, when this process is killed; unlike a
+    signal at the parent's death this works through a container as well.
+
+    Raises:
+        ConfigError: The file of secrets cannot be used.
+        MachineError: It cannot be started.
+        RunError: The program is named by a variable that is not set.
+    """
+    argv = [*in_job(orders.command, os.environ), str(paths.root), "--watched", *stage.arguments]
+    env = {**_stage_environment(os.environ), **_secrets(os.environ)}
+    return start(argv, stdin=PIPE, stdout=out, stderr=err, env=env)
+
+
+def _secrets(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that the program which computes gets, in a container or not, and nobody else.
+
+    Raises:
+        ConfigError: The file of secrets cannot be used.
+    """
+    if not environment.get(SECRETS):
+        return {}
+    found = read_secrets(Path(environment[SECRETS]))
+    return {**found, **in_container(found)}
+
+
+def _stage_in(paths: TaskPaths, stop: StopSignal, out: IO[bytes]) -> Stage:
+    """Copy to scratch what the task wants there, and say so in its log.
+
+    Raises:
+        NsgError: It cannot be copied.
+    """
+    wish = Wish.read(paths)
+    if not wish:
+        return Stage(paths)
+    stage, said = stage_in(wish, paths, stop)
+    out.write(f"scratch: {said}\n".encode())
+    out.flush()
+    return stage
+
+
+def _copy_back(stage: Stage) -> str:
+    """Bring results from scratch; return why that could not be, they are still there then."""
+    try:
+        stage.copy_back()
+    except RunError as error:
+        return f"its results could not be brought from scratch: {error}"
+    stage.remove()
+    return ""
 
 
 def _stage_environment(environment: Mapping[str, str]) -> dict[str, str]:
@@ -103,7 +164,7 @@ def package_environment(environment: Mapping[str, str]) -> dict[str, str]:
     return variables
 
 
-def _wait(process: Child, stop: StopSignal, paths: TaskPaths) -> bool:
+def _wait(process: Child, stop: StopSignal, paths: TaskPaths, stage: Stage) -> bool:
     """Wait for the stage process, passing each request on once; return whether it was warned."""
     sent: list[str] = []
     deadline = float("inf")
@@ -115,6 +176,7 @@ def _wait(process: Child, stop: StopSignal, paths: TaskPaths) -> bool:
                 deadline = now + (TIMEOUT_GRACE_S if is_late else CANCEL_GRACE_S)
             sent.append(stop.requested)
             process.send_signal(SIGNALS[stop.requested])
+            stage.copy_back_now()
         if now >= deadline:
             process.kill()
         time.sleep(POLL_S)

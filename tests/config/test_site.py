@@ -113,7 +113,7 @@ def test_a_mistake_in_the_settings_of_the_user_is_reported_there() -> None:
         load_site()
     assert str(caught.value).splitlines() == [
         f"{path}:1: site: must be text, not 3; put quotes around it",
-        f"{path}:2: sites: unknown key; allowed: site, storage, group. Did you mean 'site'?",
+        f"{path}:2: sites: unknown key; allowed: site, storage, group, secrets. Did you mean 'site'?",
     ]
 
 

@@ -18,7 +18,7 @@ from nsg_cluster.core.process import Completed, run
 from nsg_cluster.scheduler.dialect import Dialect
 from nsg_cluster.scheduler.gridengine import GridEngine
 from nsg_cluster.scheduler.pbs import Pbs
-from nsg_cluster.scheduler.script import Program, batch_script
+from nsg_cluster.scheduler.script import Program, batch_script, in_environment, misspelled
 from nsg_cluster.scheduler.slurm import Slurm
 from nsg_cluster.scheduler.types import Resources, Submission
 from tests.scheduler.answers import submission
@@ -186,6 +186,26 @@ def test_an_option_cannot_be_smuggled_into_the_header() -> None:
     text = batch_script(GridEngine(), submission(), replace(PROGRAM, title="x\n#$ -l y"))
     assert sum(line.startswith("#$") for line in text.splitlines()) == 6
     assert shlex.split(text.splitlines()[-2]) == ["status=$?"]
+
+
+def test_a_variable_that_no_job_has_but_for_a_letter_is_found() -> None:
+    assert misspelled("$SSG_LOCALDIR/x", GridEngine()) == ("SSG_LOCALDIR", "SGE_LOCALDIR")
+    assert misspelled("${PBS_LOCALDR}", Pbs()) == ("PBS_LOCALDR", "PBS_LOCALDIR")
+    for text in ("$PBS_LOCALDIR/$USER", "$$SSG_LOCALDIR", "$PBS_JOBFS", "$LOCAL_SSD", "/plain"):
+        assert misspelled(text, Pbs()) is None, text
+    assert misspelled("$SGE_LOCALDIRS", GridEngine(), known=["SGE_LOCALDIRS"]) is None
+
+
+def test_a_text_takes_the_variables_of_an_environment_or_says_which_is_missing() -> None:
+    assert in_environment("$A/${B}$$", {"A": "/x y", "B": "b"}, "scratch") == "/x y/b$"
+    for text, message in (
+        ("$C", r"scratch: \$C is not set here"),
+        ("$ABCD", r"Did you mean 'ABCDE'\?"),
+        ("a$", r"write \$NAME for a variable"),
+        ("$EMPTY", r"\$EMPTY is not set"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            in_environment(text, {"ABCDE": "1", "EMPTY": ""}, "scratch")
 
 
 if __name__ == "__main__":

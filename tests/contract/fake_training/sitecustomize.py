@@ -2,16 +2,19 @@
 
 Loaded by every Python that a test starts with this folder on ``PYTHONPATH``. A step takes a twentieth of a second and
 counts; the checkpoint is the count. The experiment's description says how else it behaves: ``fail at N``, ``mistake``,
-``exit N``, ``crash``, ``deaf`` (hears no signal).
+``exit N``, ``crash``, ``deaf`` (hears no signal), ``digest NAME`` (prints that of a variable), ``reads`` (prints where
+its data is and what is there). While it runs it draws a picture into its previews.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import sys
 import time
 import types
+from pathlib import Path
 from typing import Any
 
 STEP_S = 0.05
@@ -29,6 +32,15 @@ def _train(experiment: Any, paths: Any, *, stop: Any) -> Any:
         os._exit(int(words[1]))
     if words[:1] == ["crash"]:
         raise ZeroDivisionError("a fault of ours")
+    if words[:1] == ["digest"]:
+        print(hashlib.sha256(os.environ[words[1]].encode()).hexdigest(), flush=True)
+    if words[:1] == ["reads"]:
+        from nsg_cluster.core.staged import staged
+
+        root = staged(experiment.data.root)
+        print("reads", sorted(path.name for path in Path(root).iterdir()), "in", root, flush=True)
+    paths.previews.mkdir(exist_ok=True, parents=True)
+    (paths.previews / f"step-{os.getpid()}.png").write_text("picture")
     paths.checkpoints.mkdir(exist_ok=True)
     checkpoint = paths.checkpoints / "count.sha256"
     step = int(checkpoint.read_text()) if checkpoint.exists() else 0
