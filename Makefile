@@ -8,7 +8,7 @@ EXTRAS ?= train,test
 PYTEST_ARGS ?= -n 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test install lint types unit sanitize schema format bench clean
+.PHONY: help demo test install lint types unit sanitize schema format bench clean jobs
 
 help: ## list the commands
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' Makefile | expand -t 12
@@ -47,6 +47,9 @@ bench: install ## benchmarks: one JSON document; BENCH_ARGS="hash_step --out FIL
 
 schema: install ## write the JSON Schema that editors use
 	$(BIN)/python -m nsg_cluster.config.json_schema
+
+jobs: install ## write the scripts that are submitted by hand
+	$(BIN)/python -m nsg_cluster.runs.by_hand
 
 format: install ## lay out the sources
 	$(BIN)/ruff check --fix .

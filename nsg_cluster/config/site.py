@@ -25,7 +25,17 @@ from nsg_cluster.core.files import absolute_path
 from nsg_cluster.core.logs import printable
 from nsg_cluster.core.user import user_name
 
-__all__ = ["HOST_PATTERN", "Limits", "Rates", "Remote", "ResourceType", "Site", "UserDefaults", "load_site"]
+__all__ = [
+    "HOST_PATTERN",
+    "Limits",
+    "Rates",
+    "Remote",
+    "ResourceType",
+    "Site",
+    "UserDefaults",
+    "load_site",
+    "shipped_sites",
+]
 
 CHECKOUT_SITES = Path(__file__).resolve().parents[2] / "configs" / "sites"
 M = TypeVar("M", bound=Config)
@@ -217,6 +227,16 @@ def _read_site(wanted: str, group: str | None) -> Site:
     names = sorted({*known, "local"})
     near = did_you_mean(wanted, names)
     raise ConfigError(f"no site '{printable(wanted)}'; known: {', '.join(names)}, or the path of a YAML file.{near}")
+
+
+def shipped_sites() -> dict[str, Site]:
+    """Return the sites that the project brings, as their files have them, with ``GROUP`` for the name of a group.
+
+    Raises:
+        ConfigError: A file has mistakes.
+    """
+    variables = {"group": "GROUP", "user": "USER"}
+    return {path.stem: _read_model(Site, path, variables) for path in sorted(CHECKOUT_SITES.glob("*.yaml"))}
 
 
 def _known_sites() -> dict[str, Path]:

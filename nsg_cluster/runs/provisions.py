@@ -57,10 +57,17 @@ def _check_variables(site: Site) -> None:
 def environment_here(site: Site) -> dict[str, str]:
     """Return the variables of tasks that this machine starts: the site's, and those that name scratch and secrets.
 
+    Of a site with a scheduler this is one of its nodes, in a job.
+
     Raises:
-        ConfigError: A variable in the name of the scratch is not set here.
+        ConfigError: A variable that one of them refers to is not set here.
     """
     named = {SECRETS: site.secrets} if site.secrets else {}
     if site.scratch is not None:
         named[SCRATCH] = in_environment(site.scratch, os.environ, f"site {site.name}: scratch")
-    return {**site.environment, **named}
+    if site.scheduler == "local":
+        return {**site.environment, **named}
+    found = dict(named)
+    for name, text in site.environment.items():
+        found[name] = in_environment(text, {**os.environ, **found}, f"site {site.name}: environment.{name}")
+    return found

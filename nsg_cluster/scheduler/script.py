@@ -25,9 +25,11 @@ __all__ = [
     "TASK",
     "Program",
     "batch_script",
+    "environment_lines",
     "expanded",
     "in_environment",
     "misspelled",
+    "module_lines",
     "plain",
 ]
 
@@ -90,30 +92,34 @@ def batch_script(dialect: Dialect, submission: Submission, program: Program) -> 
             f"exec >> {out} 2>> {err} || exit",
             f"cd {plain(program.folder)} || exit",
         ],
-        _modules(program),
-        _environment(dialect, program),
+        module_lines(program.modules, program.modules_init),
+        environment_lines(dialect, program.environment, program.scratch),
         list(program.prologue),
         _command(program),
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
 
 
-def _modules(program: Program) -> list[str]:
-    if not program.modules:
+def module_lines(modules: Sequence[str], init: str) -> list[str]:
+    """Return the lines that load modules, none where there are none."""
+    if not modules:
         return []
     # The files that define `module` read variables that nobody set.
     return [
         "set +u",
-        f"source {plain(program.modules_init)} || exit",
-        f"module load {' '.join(map(plain, program.modules))} || exit",
+        f"source {plain(init)} || exit",
+        f"module load {' '.join(map(plain, modules))} || exit",
         "set -u",
     ]
 
 
-def _environment(dialect: Dialect, program: Program) -> list[str]:
-    variables = dict(program.environment)
-    if program.scratch is not None:
-        variables = {SCRATCH: program.scratch, **variables}
+def environment_lines(dialect: Dialect, environment: Mapping[str, str], scratch: str | None) -> list[str]:
+    """Return the lines that set variables, expanded, in order; that of the scratch first.
+
+    Raises:
+        ConfigError: A dollar sign stands for nothing.
+    """
+    variables = {SCRATCH: scratch, **environment} if scratch is not None else dict(environment)
     lines, known = [], [JOB_ID, TASK]
     for name, value in variables.items():
         lines.append(f"export {name}={expanded(value, dialect, known=known)}")
