@@ -21,8 +21,10 @@ TINY_USERS = {
     "nobody:x:65534:65534:nobody:/:/bin/false\n",
     "etc/group": "root:x:0:\napp:x:1000:\nnogroup:x:65534:\n",
 }
-TINY_FOLDERS = "bin dev etc home home/app opt proc root run sys tmp usr usr/bin var"
+TINY_FOLDERS = "bin dev etc home home/app opt proc root run sys tmp usr usr/bin var var/tmp"
 CODENAME = "bookworm"
+RECIPE = "2"
+"""Raised when a base changes, so that older ones are made anew."""
 BASE_DOCKERFILE = 'FROM scratch\nADD {name}.tar /\nENV PATH={path}\nCMD ["/bin/sh"]\n'
 
 
@@ -60,13 +62,14 @@ def _made(engines: Engines, name: str, make_tree: Callable[[Engines, Path, Path]
     base = Base(name, folder / f"{name}.tar", folder / f"{name}.sif")
     with (engines.account.base / f"base-{name}.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (folder / f"{name}.complete").exists():
+        marker = folder / f"{name}.complete"
+        if not marker.exists() or marker.read_text() != RECIPE:
             tree = engines.account.folder(folder / name)
             make_tree(engines, tree, base.tar)
             engines.build(base.sif, tree, cwd=folder)
             engines.check("rm", "-rf", str(tree))
             _import(engines, base)
-            engines.account.write(folder / f"{name}.complete", "")
+            engines.account.write(marker, RECIPE)
     return base
 
 

@@ -1,0 +1,5 @@
+FROM localhost/tiny
+ARG V=1
+ARG VERSION=2.0
+ENV RELEASE=$VERSION OTHER=${VERSION}-$V
+RUN echo "$RELEASE $OTHER" > /out

@@ -1,0 +1,2 @@
+FROM localhost/tiny
+COPY --from=localhost/tiny /etc/passwd /etc/group /copied/

@@ -1,0 +1,7 @@
+# syntax=docker/dockerfile:1
+# check=skip=all
+
+# a comment
+FROM localhost/tiny
+   # an indented comment
+  RUN echo indented > /out

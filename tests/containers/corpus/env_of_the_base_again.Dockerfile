@@ -1,0 +1,6 @@
+FROM localhost/tiny
+ENV OLD=$PATH
+ENV PATH=/first:$PATH
+ENV PATH="/second:${PATH}" LATER=$PATH
+ENV OTHER=${PATH:-none} CUT=${PATH##*:}
+RUN echo "$OLD|$PATH|$LATER|$OTHER|$CUT" > /out

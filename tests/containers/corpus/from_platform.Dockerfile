@@ -1,0 +1,2 @@
+FROM --platform=linux/amd64 localhost/tiny AS y
+RUN echo y > /y

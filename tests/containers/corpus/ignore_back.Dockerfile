@@ -1,0 +1,3 @@
+FROM localhost/tiny
+COPY . /all
+COPY src /src

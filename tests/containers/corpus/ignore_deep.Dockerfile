@@ -1,0 +1,4 @@
+FROM localhost/tiny
+COPY . /all
+COPY src /src
+COPY docs docs

@@ -1,0 +1,3 @@
+FROM localhost/tiny
+COPY docs /docs
+COPY *.txt /txt/

@@ -1,0 +1,2 @@
+FROM localhost/tiny
+COPY . /all

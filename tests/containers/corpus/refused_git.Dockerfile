@@ -1,0 +1,2 @@
+FROM localhost/tiny
+ADD https://example.org/a/b.git /src

@@ -1,0 +1,2 @@
+FROM localhost/tiny
+RUN --mount=type=secret,id=token cat /run/secrets/token

@@ -1,0 +1,2 @@
+FROM localhost/tiny
+RUN --mount=type=ssh echo x

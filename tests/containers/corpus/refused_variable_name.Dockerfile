@@ -1,0 +1,2 @@
+FROM localhost/tiny
+ENV with-dash=1

@@ -1,0 +1,4 @@
+FROM localhost/tiny
+RUN ['sh'] ; true
+RUN [ -f /etc/passwd ] && echo test > /tested
+CMD ['echo', 'x']

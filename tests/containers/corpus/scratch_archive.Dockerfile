@@ -1,0 +1,8 @@
+FROM localhost/tiny AS build
+RUN cd / && tar -cf /rootfs.tar bin etc
+FROM scratch
+COPY --from=build / /
+ADD files.tar.gz /unpacked
+ENV A=1
+RUN echo "$A" > /made; ls /unpacked > /list
+CMD ["/bin/sh", "-c", "cat /made"]

@@ -1,0 +1,3 @@
+FROM localhost/tiny
+SHELL ["/bin/ash", "-e", "-c"]
+CMD false; echo not reached

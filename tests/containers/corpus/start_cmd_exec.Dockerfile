@@ -1,0 +1,2 @@
+FROM localhost/tiny
+CMD ["echo", "a  b", "$HOME", "it's \"x\""]

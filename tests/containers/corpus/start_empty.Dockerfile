@@ -1,0 +1,5 @@
+FROM localhost/tiny
+ENTRYPOINT ["echo", "x"]
+ENTRYPOINT []
+CMD []
+CMD ["echo", "only command"]

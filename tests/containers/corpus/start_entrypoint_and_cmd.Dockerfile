@@ -1,0 +1,4 @@
+FROM localhost/tiny
+COPY entry.sh /entry.sh
+ENTRYPOINT ["/entry.sh"]
+CMD ["echo", "default  words"]

@@ -1,0 +1,3 @@
+FROM localhost/tiny
+ENTRYPOINT ["printf", "<%s>"]
+CMD echo shell "form"

@@ -1,0 +1,2 @@
+FROM localhost/tiny
+ENTRYPOINT ["printf", "<%s>\n", "print('a b')", "$x"]

@@ -1,0 +1,5 @@
+FROM localhost/tiny
+CMD ["first"]
+CMD ["words"]
+ENTRYPOINT ["echo", "one"]
+ENTRYPOINT ["echo", "two"]
