@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from nsg_cluster.config.memory_graph import floats_of_a_ray, hash_parameters, network_parameters
+from nsg_cluster.config.memory_mip import mip_floats_of_a_ray, mip_parameters
+from nsg_cluster.config.mip import MipNerf360Config, MipNerfConfig
 from nsg_cluster.config.schema import (
     Experiment,
     HashGridConfig,
@@ -72,6 +74,10 @@ def estimate_memory(experiment: Experiment, *, image_bytes: int | None = None) -
         weights, (first, later) = FLOAT * _parameters(model), _step_bytes(model, train.rays, train.samples)
         cells = model.cascades * model.sampler.resolution**3 if isinstance(model.sampler, OccupancyConfig) else 0
         visits = min(cells, CELLS_AT_ONCE) * _density_bytes(model) + BYTES_OF_A_VISIT * cells
+    elif isinstance(model, MipNerfConfig | MipNerf360Config):
+        weights = FLOAT * mip_parameters(model)
+        first = later = FLOAT * mip_floats_of_a_ray(model) * train.rays
+        cells = visits = 0
     else:
         weights = FLOAT * network_parameters(model)
         first = later = FLOAT * floats_of_a_ray(model) * train.rays

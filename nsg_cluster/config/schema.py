@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from nsg_cluster.config.base import Config, PositiveInt
 from nsg_cluster.config.data import BlenderData, DataConfig, SyntheticData
 from nsg_cluster.config.graph import NerfConfig, SceneGraphConfig
+from nsg_cluster.config.mip import MipNerf360Config, MipNerfConfig
 from nsg_cluster.config.model import (
     HashGridConfig,
     InstantNgpConfig,
@@ -43,6 +44,8 @@ __all__ = [
     "HashGridConfig",
     "InstantNgpConfig",
     "LossConfig",
+    "MipNerf360Config",
+    "MipNerfConfig",
     "ModelConfig",
     "NerfConfig",
     "OccupancyConfig",
@@ -89,7 +92,9 @@ def _memory(text: str) -> str:
     return text
 
 
-ModelConfig = Annotated[InstantNgpConfig | NerfConfig | SceneGraphConfig, Field(discriminator="kind")]
+ModelConfig = Annotated[
+    InstantNgpConfig | MipNerfConfig | MipNerf360Config | NerfConfig | SceneGraphConfig, Field(discriminator="kind")
+]
 Duration = Annotated[str, BeforeValidator(_duration)]
 Memory = Annotated[str, AfterValidator(_memory)]
 # What stands in one option of a scheduler: it begins no other, and is one word.

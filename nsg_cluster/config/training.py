@@ -57,6 +57,8 @@ class LossConfig(Config):
     distortion: NonNegative = 0.0
     """Weight of the distortion loss of mip-NeRF 360 (eq. 15): in scene units along the ray, and in normalized distance
     with ``model.sampler.kind: proposal``."""
+    coarse: NonNegative = 1.0
+    """Weight of the same distance for the first of two passes, with ``model.kind`` ``nerf`` and ``mipnerf``."""
     interlevel: NonNegative = 1.0
     """Weight of the loss from which proposals learn (mip-NeRF 360, eq. 13), with ``model.sampler.kind: proposal``."""
     latent: NonNegative = 0.0

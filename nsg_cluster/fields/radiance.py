@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from nsg_cluster.fields.hashgrid import HashGrid
 from nsg_cluster.fields.mlp import MLP
+from nsg_cluster.geometry.rays import Rays, RaySamples, midpoints
 from nsg_cluster.geometry.warps import Contraction, to_unit_cube
 from nsg_cluster.ops.encode import spherical_harmonics, trunc_exp
 
@@ -66,9 +67,9 @@ class HashDensityField(nn.Module):
         """Return the density alone."""
         return self.geometry(positions)[0]
 
-    def forward(self, positions: Float[Tensor, "points 3"]) -> Float[Tensor, " points"]:
-        """Return the density, as a module."""
-        return self.density(positions)
+    def along(self, rays: Rays, samples: RaySamples) -> Float[Tensor, " samples"]:
+        """Return the density in the middle of intervals."""
+        return self.density(midpoints(rays, samples))
 
 
 class HashRadianceField(HashDensityField):

@@ -6,12 +6,14 @@ from typing import overload
 
 import torch
 
+from nsg_cluster.config.mip import MipNerf360Config, MipNerfConfig
 from nsg_cluster.config.schema import InstantNgpConfig, ModelConfig, NerfConfig, OccupancyConfig, SceneGraphConfig
 from nsg_cluster.data.scene import Scene
 from nsg_cluster.fields.nerf import NerfField
 from nsg_cluster.fields.radiance import HashRadianceField
 from nsg_cluster.models.base import Model
 from nsg_cluster.models.build_graph import build_scene_graph, nerf_field
+from nsg_cluster.models.build_mip import build_mipnerf, build_mipnerf360
 from nsg_cluster.models.instant_ngp import InstantNgp
 from nsg_cluster.models.nerf import Nerf
 from nsg_cluster.models.parts import build_hash_grid, build_occupancy, build_proposals, field_box
@@ -43,6 +45,10 @@ def build_model(config: ModelConfig, scene: Scene, *, seed: int = 0) -> Model:
             return build_scene_graph(config, scene)
         if isinstance(config, NerfConfig):
             return _nerf(config, scene)
+        if isinstance(config, MipNerfConfig):
+            return build_mipnerf(config, scene)
+        if isinstance(config, MipNerf360Config):
+            return build_mipnerf360(config, scene)
         return _instant_ngp(config, scene)
 
 

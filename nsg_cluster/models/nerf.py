@@ -101,7 +101,7 @@ class Nerf(Model):
             positions, latents=self._moments(rays, samples.rays), generator=generator if self.training else None
         )
         known = Common(
-            values=encode(rays.directions, self.direction_frequencies), owners=samples.rays, groups=[len(rays)]
+            values=encode(rays.view_directions, self.direction_frequencies), owners=samples.rays, groups=[len(rays)]
         )
         return render_samples(samples, density / self.scale, field.color(features, known), background=background)
 

@@ -13,7 +13,7 @@ from torch import Generator, Tensor
 from nsg_cluster.geometry.rays import Histogram, Rays, RaySamples
 from nsg_cluster.ops.march import intersect_box
 
-__all__ = ["Density", "Placement", "Sampler", "limits"]
+__all__ = ["Density", "IntervalDensity", "Placement", "Sampler", "limits"]
 
 Density = Callable[[Float[Tensor, "points 3"]], Float[Tensor, " points"]]
 
@@ -28,6 +28,15 @@ class Placement:
     """The same in normalized distance, where every ray has equally many."""
     proposals: tuple[Histogram, ...] = ()
     """What led there."""
+
+
+@runtime_checkable
+class IntervalDensity(Protocol):
+    """A ``torch.nn.Module`` that gives the density of intervals."""
+
+    def along(self, rays: Rays, samples: RaySamples) -> Float[Tensor, " samples"]:
+        """Return the density of intervals, per scene unit."""
+        ...
 
 
 @runtime_checkable

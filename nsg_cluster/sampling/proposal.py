@@ -14,10 +14,10 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
-from nsg_cluster.geometry.rays import Histogram, Rays, RaySamples, midpoints
+from nsg_cluster.geometry.rays import Histogram, Rays, RaySamples
 from nsg_cluster.geometry.warps import Spacing, from_spacing
 from nsg_cluster.ops.volume import composite
-from nsg_cluster.sampling.base import Density, Placement, limits
+from nsg_cluster.sampling.base import Density, IntervalDensity, Placement, limits
 from nsg_cluster.sampling.importance import resample_dilated
 
 __all__ = ["ProposalSampler", "annealed"]
@@ -52,7 +52,7 @@ class ProposalSampler(nn.Module):
         """Take over the density fields.
 
         Args:
-            fields: One for each round; each gives densities at positions.
+            fields: One for each round, or the same one for several; each an `IntervalDensity`.
             region: Lower and upper corner of what can hold anything; None for all of space.
             rounds: Samples on each ray for each of the fields.
             samples: Samples on each ray for the large field.
@@ -82,7 +82,8 @@ class ProposalSampler(nn.Module):
         for index, field in enumerate(self.fields):
             edges = self._resampled(found, index, jitters[index])
             samples = self._samples(edges, low, high)
-            found = Histogram(edges=edges, weights=_weights(field(midpoints(rays, samples)), samples))
+            assert isinstance(field, IntervalDensity)
+            found = Histogram(edges=edges, weights=_weights(field.along(rays, samples), samples))
             proposals.append(found)
         edges = self._resampled(found, len(self.fields), jitters[-1])
         return Placement(samples=self._samples(edges, low, high), edges=edges, proposals=tuple(proposals))
@@ -90,6 +91,10 @@ class ProposalSampler(nn.Module):
     def before_step(self, step: int, density: Density, generator: Generator) -> None:
         """Anneal."""
         del density, generator
+        self.anneal(step)
+
+    def anneal(self, step: int) -> None:
+        """Believe proposals as much as is due before a step."""
         self.exponent = annealed(min(1.0, step / self.anneal_steps), self.anneal_slope) if self.anneal_steps else 1.0
 
     def figures(self) -> dict[str, float]:

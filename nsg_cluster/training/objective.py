@@ -59,8 +59,8 @@ def score(
         terms["distortion"] = config.distortion * ray_distortion(rendering).mean()
     if config.interlevel > 0 and rendering.histograms:
         terms["interlevel"] = config.interlevel * ray_interlevel(rendering).mean()
-    if rendering.coarse is not None:
-        terms["coarse"] = losses.photometric(config.photometric, rendering.coarse, truth)
+    if config.coarse > 0 and rendering.coarse is not None:
+        terms["coarse"] = config.coarse * losses.photometric(config.photometric, rendering.coarse, truth)
     for name, value in (regularizers or {}).items():
         if (weight := getattr(config, name)) > 0:
             terms[name] = weight * value

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from nsg_cluster.geometry.rays import Rays, midpoints
+from nsg_cluster.geometry.rays import Rays, RaySamples, midpoints
 from nsg_cluster.sampling.base import Placement
 from nsg_cluster.sampling.proposal import ProposalSampler, annealed
 
@@ -19,8 +19,8 @@ class Ball(nn.Module):
         super().__init__()
         self.density = nn.Parameter(torch.tensor(40.0))
 
-    def forward(self, positions: torch.Tensor) -> torch.Tensor:
-        return self.density * torch.sigmoid(40 * (0.5 - positions.norm(dim=1)))
+    def along(self, rays: Rays, samples: RaySamples) -> torch.Tensor:
+        return self.density * torch.sigmoid(40 * (0.5 - midpoints(rays, samples).norm(dim=1)))
 
 
 def on_surface(placed: Placement) -> torch.Tensor:

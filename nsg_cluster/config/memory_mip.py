@@ -1,0 +1,55 @@
+"""Parameters and floats of a ray of mip-NeRF and mip-NeRF 360, from their configuration alone."""
+
+from __future__ import annotations
+
+from nsg_cluster.config.mip import MipFieldConfig, MipNerf360Config, MipNerfConfig
+
+__all__ = ["mip_floats_of_a_ray", "mip_parameters"]
+
+# Positions, distances, owners, densities, colors, weights, and gradients of some of these.
+FLOATS_OF_ANY_SAMPLE = 24
+DIRECTIONS = {"axes": 3, "icosahedron": 21}
+
+
+def mip_parameters(model: MipNerfConfig | MipNerf360Config) -> int:
+    """Return the number of parameters, exactly."""
+    field = model.field
+    trunk, last = _trunk(field, field.width, field.hidden_layers)
+    color = _layer(last, field.bottleneck) + _layer(field.color_width, 3)
+    color += _layer(field.bottleneck + 3 + 6 * field.direction_frequencies, field.color_width)
+    radiance = trunk + _layer(last, 1) + color
+    if isinstance(model, MipNerfConfig):
+        return radiance
+    proposals, last = _trunk(field, model.proposal_width, model.proposal_layers)
+    return radiance + proposals + _layer(last, 1)
+
+
+def mip_floats_of_a_ray(model: MipNerfConfig | MipNerf360Config) -> int:
+    """Return the floats that a ray takes until its gradient is known: each layer's input, twice, for its gradient."""
+    field = model.field
+    large = _floats(field, field.width, field.hidden_layers) + 2 * (field.bottleneck + field.color_width)
+    if isinstance(model, MipNerfConfig):
+        return 2 * model.samples * large
+    return model.samples * large + sum(model.rounds) * _floats(field, model.proposal_width, model.proposal_layers)
+
+
+def _floats(field: MipFieldConfig, width: int, layers: int) -> int:
+    skips = sum(index % field.skip_every == 0 for index in range(1, layers))
+    return FLOATS_OF_ANY_SAMPLE + 2 * ((1 + skips) * _encoded(field) + (layers + skips) * width)
+
+
+def _trunk(field: MipFieldConfig, width: int, layers: int) -> tuple[int, int]:
+    """Return the parameters of a trunk, and how many numbers it hands on."""
+    total, inputs = 0, _encoded(field)
+    for index in range(layers):
+        total += _layer(inputs, width)
+        inputs = width + (_encoded(field) if index > 0 and index % field.skip_every == 0 else 0)
+    return total, inputs
+
+
+def _encoded(field: MipFieldConfig) -> int:
+    return 2 * field.frequencies * DIRECTIONS[field.directions]
+
+
+def _layer(inputs: int, outputs: int) -> int:
+    return (inputs + 1) * outputs

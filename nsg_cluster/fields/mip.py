@@ -1,0 +1,163 @@
+"""The networks of mip-NeRF and mip-NeRF 360: what they are told about an interval is its Gaussian, not a point.
+
+Barron et al., mip-NeRF, https://arxiv.org/abs/2103.13415, and mip-NeRF 360, https://arxiv.org/abs/2111.12077.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+from nsg_cluster.fields.grouped import Common, GroupedLinear
+from nsg_cluster.fields.nerf import encode
+from nsg_cluster.geometry.gaussians import along, contracted_along, frustums
+from nsg_cluster.geometry.rays import Rays, RaySamples
+from nsg_cluster.ops.frequency import integrated_encode
+
+__all__ = ["GaussianEncoding", "MipDensityField", "MipRadianceField"]
+
+
+class GaussianEncoding(nn.Module):
+    """The expected sines and cosines of a Gaussian's coordinates along some directions (mip-NeRF 360, eq. 17)."""
+
+    basis: Tensor
+    center: Tensor
+
+    def __init__(
+        self,
+        basis: Float[Tensor, "directions 3"],
+        frequencies: int,
+        *,
+        center: Float[Tensor, " 3"],
+        scale: float,
+        contracts: bool,
+        shape: Literal["cone", "cylinder"] = "cone",
+    ) -> None:
+        """Encode lengths in units of ``scale`` from ``center`` on, contracted beyond the unit ball or not."""
+        super().__init__()
+        self.register_buffer("basis", basis.clone(), persistent=False)
+        self.register_buffer("center", center.clone(), persistent=False)
+        self.frequencies, self.scale, self.contracts, self.shape = frequencies, scale, contracts, shape
+
+    @property
+    def width(self) -> int:
+        """Number of features."""
+        return 2 * self.frequencies * len(self.basis)
+
+    def forward(self, rays: Rays, samples: RaySamples) -> Float[Tensor, "samples features"]:
+        """Encode intervals."""
+        gaussians = frustums(rays, samples, shape=self.shape)
+        if self.contracts:
+            means, variances = contracted_along(gaussians, self.basis, center=self.center, scale=self.scale)
+        else:
+            means, variances = along(gaussians, self.basis)
+            means = (means - self.basis @ self.center) / self.scale
+            variances = variances / self.scale**2
+        return integrated_encode(means.contiguous(), variances.contiguous(), self.frequencies)
+
+
+class MipDensityField(nn.Module):
+    """Density of intervals from a trunk of equal layers."""
+
+    def __init__(
+        self,
+        encoding: GaussianEncoding,
+        *,
+        width: int,
+        hidden_layers: int,
+        skip_every: int = 4,
+        density_bias: float = -1.0,
+    ) -> None:
+        """Draw the weights.
+
+        Args:
+            encoding: What the trunk is told.
+            width: Neurons of each layer.
+            hidden_layers: Layers of the trunk.
+            skip_every: The encoding is put beside the features again after every so many layers beyond the first.
+            density_bias: Added before the softplus, so that a new network is thin.
+        """
+        super().__init__()
+        self.encoding, self.density_bias = encoding, density_bias
+        self.skips = [index > 0 and index % skip_every == 0 for index in range(hidden_layers)]
+        sizes = [encoding.width, *(width + encoding.width * skipped for skipped in self.skips)]
+        self.trunk = nn.ModuleList(_layer(size, width) for size in sizes[:-1])
+        self.density_head = _layer(sizes[-1], 1)
+
+    def features(
+        self, rays: Rays, samples: RaySamples
+    ) -> tuple[Float[Tensor, " samples"], Float[Tensor, "samples features"]]:
+        """Return the density per scene unit and the features of intervals."""
+        encoded = self.encoding(rays, samples)
+        hidden = encoded
+        for layer, skipped in zip(self.trunk, self.skips, strict=True):
+            hidden = torch.relu(layer(hidden, [len(hidden)]))
+            if skipped:
+                hidden = torch.cat([hidden, encoded], dim=1)
+        raw = self.density_head(hidden, [len(hidden)])[:, 0]
+        return functional.softplus(raw + self.density_bias) / self.encoding.scale, hidden
+
+    def along(self, rays: Rays, samples: RaySamples) -> Float[Tensor, " samples"]:
+        """Return the density of intervals."""
+        return self.features(rays, samples)[0]
+
+
+class MipRadianceField(MipDensityField):
+    """Density, and color by the direction of view."""
+
+    def __init__(
+        self,
+        encoding: GaussianEncoding,
+        *,
+        width: int,
+        hidden_layers: int,
+        skip_every: int = 4,
+        density_bias: float = -1.0,
+        bottleneck: int,
+        color_width: int,
+        direction_frequencies: int,
+        rgb_padding: float = 1e-3,
+    ) -> None:
+        """Draw the weights.
+
+        Args:
+            encoding: What the trunk is told.
+            width: Neurons of each layer of the trunk.
+            hidden_layers: Layers of the trunk.
+            skip_every: As of `MipDensityField`.
+            density_bias: As of `MipDensityField`.
+            bottleneck: Features handed to the color head.
+            color_width: Neurons of the hidden layer of the color head.
+            direction_frequencies: Frequencies of the encoded direction.
+            rgb_padding: Colors reach from minus this to 1 plus this, so that 0 and 1 are not at infinity.
+        """
+        super().__init__(
+            encoding, width=width, hidden_layers=hidden_layers, skip_every=skip_every, density_bias=density_bias
+        )
+        self.direction_frequencies, self.rgb_padding = direction_frequencies, rgb_padding
+        hidden = width + encoding.width * self.skips[-1]
+        self.bottleneck = _layer(hidden, bottleneck)
+        self.color_layer = _layer(bottleneck + 3 + 6 * direction_frequencies, color_width)
+        self.color_head = _layer(color_width, 3)
+
+    def forward(self, rays: Rays, samples: RaySamples) -> tuple[Float[Tensor, " samples"], Float[Tensor, "samples 3"]]:
+        """Return density per scene unit, and color, of intervals."""
+        density, hidden = self.features(rays, samples)
+        count = [len(hidden)]
+        known = Common(
+            values=encode(rays.view_directions, self.direction_frequencies), owners=samples.rays, groups=[len(rays)]
+        )
+        shaded = torch.relu(self.color_layer(self.bottleneck(hidden, count), count, known))
+        color = torch.sigmoid(self.color_head(shaded, count))
+        return density, color * (1 + 2 * self.rgb_padding) - self.rgb_padding
+
+
+def _layer(inputs: int, outputs: int) -> GroupedLinear:
+    """Return a linear layer with initial weights after He et al., as both papers' programs have them."""
+    layer = GroupedLinear(1, inputs, outputs)
+    nn.init.kaiming_uniform_(layer.weight[0], nonlinearity="relu")
+    return layer

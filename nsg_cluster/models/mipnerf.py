@@ -1,0 +1,144 @@
+"""mip-NeRF and mip-NeRF 360: rays are cones, and networks are told how much of space an interval stands for.
+
+Barron et al., mip-NeRF, https://arxiv.org/abs/2103.13415: one network renders twice, the second time where the first
+has found something. mip-NeRF 360, https://arxiv.org/abs/2111.12077: small networks propose, a large one renders once,
+and space is contracted.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import torch
+from jaxtyping import Float
+from torch import Generator, Tensor
+
+from nsg_cluster.fields.mip import MipRadianceField
+from nsg_cluster.geometry.rays import Histogram, Rays, RaySamples
+from nsg_cluster.geometry.warps import Spacing
+from nsg_cluster.models.base import Model, Rendering
+from nsg_cluster.models.per_image import PerImage
+from nsg_cluster.render.volume import render_samples
+from nsg_cluster.sampling.base import limits
+from nsg_cluster.sampling.cones import blurred, intervals_on_rays, resampled_edges, stratified_edges
+from nsg_cluster.sampling.proposal import ProposalSampler
+
+__all__ = ["MipNerf", "MipNerf360"]
+
+
+class MipNerf360(Model):
+    """Proposals, then one network."""
+
+    def __init__(
+        self,
+        field: MipRadianceField,
+        sampler: ProposalSampler,
+        per_image: PerImage,
+        *,
+        near: float,
+        far: float,
+        is_opaque: bool,
+    ) -> None:
+        """Put the parts together.
+
+        Args:
+            field: Density and color of intervals.
+            sampler: What proposes intervals.
+            per_image: What is learned about each training image.
+            near: Distance along a ray before which nothing is seen.
+            far: Distance along a ray beyond which nothing is seen.
+            is_opaque: The last interval of a ray lets no light through: the scene has no background but itself.
+        """
+        super().__init__()
+        self.field, self.sampler, self.per_image = field, sampler, per_image
+        self.near, self.far, self.is_opaque = near, far, is_opaque
+
+    def render_rays(
+        self,
+        rays: Rays,
+        *,
+        background: Float[Tensor, "rays 3"],
+        generator: Generator | None = None,
+        transmittance_threshold: float = 0.0,
+    ) -> Rendering:
+        """Render rays over a background."""
+        del transmittance_threshold
+        rays = self.per_image.corrected(rays)
+        placed = self.sampler.place(rays, near=self.near, far=self.far, generator=generator)
+        assert placed.edges is not None, "proposals have edges"
+        density, color = self.field(rays, placed.samples)
+        if self.is_opaque:
+            density = _opaque_end(density, placed.samples)
+        rendering = render_samples(placed.samples, density, color, background=background)
+        found = Histogram(edges=placed.edges, weights=rendering.weights.view(len(rays), -1))
+        return replace(rendering, histograms=(*placed.proposals, found))
+
+    def before_step(self, step: int, generator: Generator) -> None:
+        """Anneal the proposals."""
+        del generator
+        self.sampler.anneal(step)
+
+    def figures(self) -> dict[str, float]:
+        """Return numbers for the events."""
+        return self.sampler.figures()
+
+
+class MipNerf(Model):
+    """One network, two passes."""
+
+    def __init__(
+        self,
+        field: MipRadianceField,
+        per_image: PerImage,
+        *,
+        near: float,
+        far: float,
+        samples: int,
+        spacing: Spacing,
+        padding: float,
+    ) -> None:
+        """Put the parts together.
+
+        Args:
+            field: Density and color of intervals, in both passes.
+            per_image: What is learned about each training image.
+            near: Distance along a ray before which nothing is seen.
+            far: Distance along a ray beyond which nothing is seen.
+            samples: Intervals on each ray, in each pass.
+            spacing: Those of the first pass are equal in distance (``linear``) or in its inverse (``disparity``).
+            padding: Added to each weight before the second pass is placed.
+        """
+        super().__init__()
+        self.field, self.per_image = field, per_image
+        self.near, self.far, self.samples, self.spacing, self.padding = near, far, samples, spacing, padding
+
+    def render_rays(
+        self,
+        rays: Rays,
+        *,
+        background: Float[Tensor, "rays 3"],
+        generator: Generator | None = None,
+        transmittance_threshold: float = 0.0,
+    ) -> Rendering:
+        """Render rays over a background, twice."""
+        del transmittance_threshold
+        rays = self.per_image.corrected(rays)
+        near, far = limits(rays, None, near=self.near, far=self.far)
+        edges = stratified_edges(near, far, self.samples, spacing=self.spacing, generator=generator)
+        first = self._pass(rays, edges, background)
+        weights = blurred(first.weights.detach().view(len(rays), -1)) + self.padding
+        second = self._pass(rays, resampled_edges(edges, weights, generator=generator), background)
+        return replace(second, coarse=first.color)
+
+    def _pass(self, rays: Rays, edges: Float[Tensor, "rays edges"], background: Float[Tensor, "rays 3"]) -> Rendering:
+        samples = intervals_on_rays(edges)
+        return render_samples(samples, *self.field(rays, samples), background=background)
+
+
+def _opaque_end(density: Float[Tensor, " samples"], samples: RaySamples) -> Float[Tensor, " samples"]:
+    """Return densities with which the last interval of each ray lets no light through that counts."""
+    last = samples.offsets[1:] - 1
+    lengths = samples.ends[last] - samples.starts[last]
+    solid = -math.log(torch.finfo(density.dtype).eps) / lengths.clamp(min=1e-12)
+    return density.index_put((last,), torch.maximum(density[last], solid))

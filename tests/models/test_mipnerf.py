@@ -1,0 +1,149 @@
+"""mip-NeRF and mip-NeRF 360: as large as in the papers' programs, told what they should be, and able to learn."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from pydantic import TypeAdapter
+from torch import Tensor
+
+from nsg_cluster.config.data import SyntheticData
+from nsg_cluster.config.memory_mip import mip_floats_of_a_ray, mip_parameters
+from nsg_cluster.config.mip import MipNerf360Config, MipNerfConfig
+from nsg_cluster.config.schema import ModelConfig
+from nsg_cluster.config.training import LossConfig
+from nsg_cluster.core.errors import ConfigError
+from nsg_cluster.data.batches import RayBatches
+from nsg_cluster.data.scene import Scene
+from nsg_cluster.data.synthetic import load_synthetic
+from nsg_cluster.geometry.rays import Rays
+from nsg_cluster.models.base import Model
+from nsg_cluster.models.build import build_model
+from nsg_cluster.models.build_mip import build_mipnerf360
+from nsg_cluster.training.objective import score
+
+FIELD = {"width": 32, "hidden_layers": 3, "bottleneck": 16, "color_width": 16, "frequencies": 6}
+SMALL: dict[str, dict[str, Any]] = {
+    "mipnerf": {"kind": "mipnerf", "field": FIELD, "samples": 16},
+    "mipnerf360": {
+        "kind": "mipnerf360",
+        "field": {**FIELD, "directions": "icosahedron"},
+        "proposal_width": 16,
+        "proposal_layers": 2,
+        "rounds": (16, 16),
+        "samples": 8,
+        "spacing": "linear",
+        "contraction": "none",
+        "is_opaque": False,
+        "anneal_steps": 0,
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def scene() -> Scene:
+    return load_synthetic(SyntheticData(image_size=16, train_views=12, test_views=2, supersample=1))
+
+
+def config(kind: str, **changes: Any) -> ModelConfig:
+    parsed: ModelConfig = TypeAdapter(ModelConfig).validate_python({**SMALL[kind], **changes})
+    return parsed
+
+
+def built(kind: str, scene: Scene, **changes: Any) -> Model:
+    return build_model(config(kind, **changes), scene, seed=1)
+
+
+def some_rays(scene: Scene, count: int = 64) -> tuple[Rays, Tensor]:
+    """Rays of training pixels, and their colors over white."""
+    batch = RayBatches(scene.train, "cpu").draw(count, torch.Generator().manual_seed(0))
+    return batch.rays, batch.over(torch.ones(count, 3))
+
+
+def test_mip_nerf_360_has_as_many_parameters_as_multinerf(scene: Scene) -> None:
+    full = MipNerf360Config(kind="mipnerf360")
+    assert sum(parameter.numel() for parameter in build_mipnerf360(full, scene).parameters()) == 9_007_493
+    assert mip_parameters(full) == 9_007_493
+
+
+@pytest.mark.parametrize("kind", SMALL)
+def test_parameters_are_counted_before_anything_is_built(scene: Scene, kind: str) -> None:
+    for changes in ({}, {"field": {**FIELD, "hidden_layers": 6, "skip_every": 2}}):
+        parsed = config(kind, **changes)
+        assert isinstance(parsed, MipNerfConfig | MipNerf360Config)
+        counted = sum(parameter.numel() for parameter in build_model(parsed, scene).parameters())
+        assert mip_parameters(parsed) == counted
+        assert mip_floats_of_a_ray(parsed) > 0
+
+
+@pytest.mark.parametrize("kind", SMALL)
+def test_rendering_is_the_same_for_the_same_jitter_and_for_rays_in_parts(scene: Scene, kind: str) -> None:
+    model = built(kind, scene)
+    rays, white = some_rays(scene)[0], torch.ones(64, 3)
+    model.eval()
+    with torch.no_grad():
+        whole = model.render_rays(rays, background=white).color
+        parts = [model.render_rays(rays[part], background=white[part]).color for part in (slice(0, 20), slice(20, 64))]
+    torch.testing.assert_close(torch.cat(parts), whole, rtol=1e-4, atol=1e-5)
+    model.train()
+    drawn = [
+        model.render_rays(rays, background=white, generator=torch.Generator().manual_seed(seed)).color
+        for seed in (5, 5, 6)
+    ]
+    assert torch.equal(drawn[0], drawn[1])
+    assert not torch.equal(drawn[0], drawn[2])
+
+
+@pytest.mark.parametrize("kind", SMALL)
+def test_a_wide_cone_sees_less_detail_than_a_narrow_one(scene: Scene, kind: str) -> None:
+    model = built(kind, scene, field={**FIELD, "frequencies": 10})
+    rays = some_rays(scene)[0]
+    with torch.no_grad():
+        spread = [
+            model.eval().render_rays(replace(rays, radii=rays.radii * wide), background=torch.zeros(64, 3)).color.std()
+            for wide in (0.01, 300.0)
+        ]
+    assert float(spread[1]) < float(spread[0])
+
+
+@pytest.mark.parametrize("kind", SMALL)
+def test_a_few_steps_of_training_bring_the_colors_nearer(scene: Scene, kind: str) -> None:
+    model = built(kind, scene).train()
+    optimizer = torch.optim.Adam(model.parameters(), lr=5e-3)
+    losses = []
+    for step in range(60):
+        generator = torch.Generator().manual_seed(step)
+        batch = RayBatches(scene.train, "cpu").draw(128, generator)
+        model.before_step(step, generator)
+        white = torch.ones(128, 3)
+        rendering = model.render_rays(batch.rays, background=white, generator=generator)
+        scored = score(LossConfig(photometric="mse", opacity_entropy=0, coarse=0.1), rendering, batch.over(white))
+        optimizer.zero_grad()
+        scored.loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        losses.append(float(scored.squared_error))
+    assert sum(losses[-10:]) < 0.5 * sum(losses[:10])
+    assert set(scored.terms) == {"photometric", "coarse" if kind == "mipnerf" else "interlevel"}
+    assert all(parameter.grad is not None for parameter in model.parameters())
+
+
+def test_the_last_interval_of_an_opaque_scene_takes_all_the_light(scene: Scene) -> None:
+    model = built("mipnerf360", scene, is_opaque=True, contraction="l2", spacing="disparity")
+    rays = some_rays(scene)[0]
+    rendering = model.render_rays(rays, background=torch.zeros(64, 3), generator=torch.Generator())
+    torch.testing.assert_close(rendering.opacity, torch.ones(64), rtol=0, atol=1e-5)
+    (gradient,) = torch.autograd.grad(rendering.color.sum(), [next(iter(model.parameters()))])
+    assert bool(gradient.isfinite().all())
+
+
+def test_what_does_not_fit_the_scene_is_refused(scene: Scene) -> None:
+    at_zero = replace(scene, near=0.0)
+    for kind in SMALL:
+        with pytest.raises(ConfigError, match=r"model\.spacing: 'disparity'"):
+            build_model(config(kind, spacing="disparity"), at_zero)
+    warped = replace(scene, train=replace(scene.train, cameras=replace(scene.train.cameras, ndc=True)))
+    with pytest.raises(ConfigError, match=r"data\.space: 'ndc'"):
+        build_model(config("mipnerf"), warped)
