@@ -53,7 +53,7 @@ def said(folder: Path, text: str, *overrides: str) -> str:
         ("name: x\ndata:\n", "x.yaml:2: data: must be a section of 'key: value' lines, not nothing"),
         ("name: x\ndata: lego\n", "x.yaml:2: data: must be a section of 'key: value' lines, not the text 'lego'"),
         ("name: x\ndata: {}\n", "x.yaml:2: data.kind: is missing; allowed: synthetic, blender"),
-        ("name: x\ndata: {kind: [a]}\n", 'x.yaml:2: data.kind: ["a"] is not one of synthetic, blender.'),
+        ("name: x\ndata: {kind: [a]}\n", 'x.yaml:2: data.kind: ["a"] is not one of synthetic, blender, '),
         (f"{COMPLETE}seed: 3000000000\n", "x.yaml:4: seed: 3000000000 is out of range"),
         (f"{COMPLETE}seed: {10**30}\n", f"x.yaml:4: seed: {10**30} is out of range"),
         (f"{COMPLETE}seed: 1e400\n", "x.yaml:4: seed: must be a whole number, not Infinity"),
