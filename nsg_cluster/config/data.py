@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from nsg_cluster.config.base import Config, Folder, PositiveFloat, PositiveInt
-from nsg_cluster.config.driving import KittiData, VKitti2Data
+from nsg_cluster.config.driving import KittiData, StreetData, VKitti2Data
 
 __all__ = [
     "BlenderData",
@@ -191,6 +191,7 @@ DataConfig = Annotated[
     | NerfppData
     | RtmvData
     | KittiData
-    | VKitti2Data,
+    | VKitti2Data
+    | StreetData,
     Field(discriminator="kind"),
 ]

@@ -13,8 +13,9 @@ from pydantic import AfterValidator, Field, model_validator
 
 from nsg_cluster.config.base import Config, Folder, NonNegative, PositiveFloat, PositiveInt
 
-__all__ = ["DrivingData", "FrameRanges", "KittiData", "VKitti2Data", "frame_ranges"]
+__all__ = ["DrivingData", "FrameRanges", "KittiData", "StreetData", "VKitti2Data", "frame_ranges"]
 
+Offset = tuple[float, float, float]
 Protocol = Literal["nsg_paper", "suds_75", "suds_50", "suds_25", "mars", "reconstruction"]
 
 
@@ -142,4 +143,42 @@ class VKitti2Data(_DriveOnDisk):
     """Labels that become objects, and the class of each; others are left to the background."""
 
 
-DrivingData = KittiData | VKitti2Data
+class StreetData(_Drive):
+    """A procedural street with exact ray-traced images, depth, masks, boxes and poses: no download, known answer."""
+
+    kind: Literal["street"]
+    width: Annotated[int, Field(ge=16, le=2048)] = 312
+    """Width of the images, in pixels."""
+    height: Annotated[int, Field(ge=8, le=2048)] = 94
+    """Height of the images, in pixels."""
+    frames: Annotated[int, Field(ge=1, le=1000)] = 24
+    """Moments, a tenth of a second apart."""
+    cars: Annotated[int, Field(ge=0, le=6)] = 4
+    """Vehicles on the street, of differing shape: a sedan, a van, a hatchback, a truck, a bus and a sports car."""
+    ego_motion: bool = True
+    """Whether the car with the cameras drives."""
+    car_motion: bool = True
+    """Whether the others drive."""
+    supersample: Annotated[int, Field(ge=1, le=8)] = 2
+    """Rays per pixel side that are averaged in the images."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Seed of where houses and trees stand, and of how they are painted."""
+    far: PositiveFloat = 120.0
+    """Distance along a ray at which the scene ends."""
+    remove: tuple[PositiveInt, ...] = ()
+    """Vehicles that are taken away, by their track: the truth of an edited street. Tracks count from 1."""
+    move: dict[PositiveInt, Offset] = Field(default_factory=dict)
+    """Vehicles that are moved, by how much in each frame: ``{1: [0, 0, 1.5]}`` drives one 1.5 m further left."""
+    insert: dict[PositiveInt, Offset] = Field(default_factory=dict)
+    """Vehicles of which there is one more, by how far from the first: ``{1: [14, 0, 0]}`` puts one 14 m ahead of it."""
+
+    @model_validator(mode="after")
+    def _edits_name_vehicles(self) -> StreetData:
+        for key in ("remove", "move", "insert"):
+            for track in getattr(self, key):
+                if track > self.cars:
+                    raise ValueError(f"{key} names track {track}, and cars ({self.cars}) is all there are")
+        return self
+
+
+DrivingData = KittiData | VKitti2Data | StreetData

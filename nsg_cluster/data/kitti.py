@@ -27,7 +27,16 @@ from nsg_cluster.data.scene import Scene
 from nsg_cluster.data.turns import about_x, about_y, about_z, rigid_inverse
 from nsg_cluster.geometry.cameras import Cameras
 
-__all__ = ["KittiFiles", "imu_poses", "kitti_files", "kitti_images", "load_kitti", "read_kitti"]
+__all__ = [
+    "KittiFiles",
+    "camera_poses",
+    "imu_poses",
+    "kitti_files",
+    "kitti_images",
+    "load_kitti",
+    "read_kitti",
+    "reference_poses",
+]
 
 EARTH_RADIUS_M = 6378137.0
 # Yaw, pitch and roll by which the original turns its cameras, in degrees.
@@ -112,7 +121,7 @@ def read_kitti(config: KittiData) -> Drive:
     numbers = chosen_frames(config, len(oxts))
     imu = imu_poses(oxts, origin=numbers[0] if config.origin == "selection" else 0)
     _refuse_beyond(paths.labels, labels, len(oxts))
-    reference = imu @ rigid_inverse(calibration.imu_to_velodyne) @ rigid_inverse(calibration.velodyne_to_camera)
+    reference = reference_poses(imu, calibration)
     exact = config.geometry == "exact"
     labeled = reference @ rigid_inverse(calibration.rectification) if exact else reference
     observations = [_observation(label, labeled[label.frame], config) for label in labels.rows]
@@ -181,19 +190,34 @@ def _cameras(
     projections = [(calibration.left, calibration.right)[camera] for camera in ids]
     exact = config.geometry == "exact"
     turned = calibration.rectification if exact else calibration.rectification @ _nsg_turn(config)
-    poses = [
-        WORLD_AXES @ reference @ rigid_inverse(turned) @ rigid_inverse(_offset(projection)) @ OPENGL
-        for projection in projections
-    ]
+    poses = [camera_poses(reference, turned, projection) for projection in projections]
     frames = len(reference)
     return Cameras(
-        camera_to_world=torch.from_numpy(np.concatenate(poses)[:, :3].copy()),
+        camera_to_world=torch.from_numpy(np.concatenate(poses)),
         focal_px=_each(frames, [(p[0, 0], p[1, 1]) if exact else (calibration.left[0, 0],) * 2 for p in projections]),
         center_px=_each(frames, [(p[0, 2], p[1, 2]) if exact else _middle(size) for p in projections]) + HALF_PIXEL,
         width=size[0],
         height=size[1],
         frames=torch.arange(frames).repeat(len(ids)),
     )
+
+
+def reference_poses(imu: Float[np.ndarray, "frames 4 4"], calibration: Calibration) -> Float[np.ndarray, "frames 4 4"]:
+    """Return the poses of the reference camera (x right, y down, z forward) in the world of the IMU."""
+    to_velodyne, to_camera = rigid_inverse(calibration.imu_to_velodyne), rigid_inverse(calibration.velodyne_to_camera)
+    poses: np.ndarray = imu @ to_velodyne @ to_camera
+    return poses
+
+
+def camera_poses(
+    reference: Float[np.ndarray, "frames 4 4"],
+    rectification: Float[np.ndarray, "4 4"],
+    projection: Float[np.ndarray, "3 4"],
+) -> Float[np.ndarray, "frames 3 4"]:
+    """Return the poses of a color camera (x right, y up, looking along -z) in our world."""
+    inverse = rigid_inverse(rectification) @ rigid_inverse(_offset(projection))
+    poses: np.ndarray = (WORLD_AXES @ reference @ inverse @ OPENGL)[:, :3]
+    return poses
 
 
 def _each(frames: int, values: Sequence[tuple[float, float]]) -> torch.Tensor:

@@ -15,6 +15,7 @@ from nsg_cluster.data.nerfpp import load_nerfpp
 from nsg_cluster.data.nsvf import load_nsvf
 from nsg_cluster.data.rtmv import load_rtmv
 from nsg_cluster.data.scene import Scene
+from nsg_cluster.data.street import load_street
 from nsg_cluster.data.synthetic import load_synthetic
 from nsg_cluster.data.transforms import load_transforms
 from nsg_cluster.data.vkitti import load_vkitti
@@ -31,7 +32,7 @@ LOADERS: dict[str, Callable[[Any], Scene]] = {
     "synthetic": load_synthetic,
     "transforms": load_transforms,
 }
-DRIVES: dict[str, Callable[..., Scene]] = {"kitti": load_kitti, "vkitti2": load_vkitti}
+DRIVES: dict[str, Callable[..., Scene]] = {"kitti": load_kitti, "vkitti2": load_vkitti, "street": load_street}
 """Loaders that can do without images."""
 
 

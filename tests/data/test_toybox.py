@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from nsg_cluster.data.lighting import LAMP
 from nsg_cluster.data.solids import Sphere
-from nsg_cluster.data.toybox import HALF_SIDE, LAMP, toybox, trace
+from nsg_cluster.data.toybox import HALF_SIDE, toybox, trace
 
 
 def rays_from(eye: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
