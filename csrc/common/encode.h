@@ -82,14 +82,20 @@ NSG_HD bool is_dense(const HashLevel& level) {
     return static_cast<uint64_t>(level.resolution) * level.resolution * level.resolution <= level.size;
 }
 
-NSG_HD uint32_t hashed_entry(uint32_t x, uint32_t y, uint32_t z, uint32_t size) {
-    return (x ^ (y * kPrimeY) ^ (z * kPrimeZ)) & (size - 1);
-}
+NSG_HD uint32_t mix_hashed(uint32_t x, uint32_t y, uint32_t z, uint32_t size) { return (x ^ y ^ z) & (size - 1); }
 
 // The corner beyond the last one wraps around; one subtraction is enough from resolution 2 on, and 1 never wraps.
-NSG_HD uint32_t dense_entry(uint32_t x, uint32_t y, uint32_t z, uint32_t resolution, uint32_t size) {
-    const uint32_t entry = x + resolution * (y + resolution * z);
+NSG_HD uint32_t mix_dense(uint32_t x, uint32_t y, uint32_t z, uint32_t size) {
+    const uint32_t entry = x + (y + z);
     return entry < size ? entry : entry - size;
+}
+
+NSG_HD uint32_t hashed_entry(uint32_t x, uint32_t y, uint32_t z, uint32_t size) {
+    return mix_hashed(x, y * kPrimeY, z * kPrimeZ, size);
+}
+
+NSG_HD uint32_t dense_entry(uint32_t x, uint32_t y, uint32_t z, uint32_t resolution, uint32_t size) {
+    return mix_dense(x, resolution * y, resolution * resolution * z, size);
 }
 
 // Derivatives of trilinear interpolation between the corners of a cell: x changes with the lowest bit of the corner's

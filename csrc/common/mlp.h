@@ -8,7 +8,7 @@ namespace nsg {
 
 constexpr int kMaxLayers = 8;
 constexpr int kMaxWidth = 128;
-constexpr int kMlpBlock = 512;  // points whose activations are kept together
+constexpr int kMlpTile = 64;  // points whose activations are kept together
 
 struct MlpShape {
     int64_t points;
@@ -40,7 +40,7 @@ NSG_HD int32_t padded_width(int32_t width) { return (width + 3) / 4 * 4; }
 NSG_HD int64_t mlp_hidden_size(const MlpShape& shape) {
     int64_t width = 0;
     for (int l = 1; l < shape.layers; ++l) width += padded_width(shape.sizes[l]);
-    return (shape.points + kMlpBlock - 1) / kMlpBlock * kMlpBlock * width;
+    return (shape.points + kMlpTile - 1) / kMlpTile * kMlpTile * width;
 }
 
 NSG_HD float relu(float x) { return x > 0.0f ? x : 0.0f; }

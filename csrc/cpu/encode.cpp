@@ -5,6 +5,7 @@ namespace {
 
 constexpr int kBlock = 64;        // points whose corners are found together, as vectors
 constexpr int64_t kChunk = 4096;  // points of a task
+constexpr int kLine = 16;         // floats of a cache line
 
 // Corners of a block of points on a level: entries and weights, and what the weights are made of.
 struct Corners {
@@ -21,26 +22,32 @@ struct Corners {
                 upper[d][i] = place.upper;
             }
         }
+        const uint32_t size = level.size, row = level.resolution;
+        const auto dense = [=](uint32_t x, uint32_t y, uint32_t z) { return mix_dense(x, y, z, size); };
+        const auto hashed = [=](uint32_t x, uint32_t y, uint32_t z) { return mix_hashed(x, y, z, size); };
         if (is_dense(level)) {
-            mix(cell, count,
-                [&](uint32_t x, uint32_t y, uint32_t z) { return dense_entry(x, y, z, level.resolution, level.size); });
+            mix(cell, count, row, row * row, dense);
         } else {
-            mix(cell, count, [&](uint32_t x, uint32_t y, uint32_t z) { return hashed_entry(x, y, z, level.size); });
+            mix(cell, count, kPrimeY, kPrimeZ, hashed);
         }
     }
 
+    // The terms of a corner's index are its coordinates times 1, factor_y and factor_z: all at once, they are few.
     template <class Entry>
-    void mix(const uint32_t (&cell)[3][kBlock], int count, Entry entry_of) {
-        for (uint32_t corner = 0; corner < 8; ++corner) {
-            const uint32_t dx = corner & 1, dy = corner >> 1 & 1, dz = corner >> 2;
-            for (int i = 0; i < count; ++i) {
-                entry[corner][i] = entry_of(cell[0][i] + dx, cell[1][i] + dy, cell[2][i] + dz);
-                weight[corner][i] = side(dx, i, 0) * side(dy, i, 1) * side(dz, i, 2);
+    void mix(const uint32_t (&cell)[3][kBlock], int count, uint32_t factor_y, uint32_t factor_z, Entry entry_of) {
+        for (int i = 0; i < count; ++i) {
+            const uint32_t x = cell[0][i], y = cell[1][i] * factor_y, z = cell[2][i] * factor_z;
+            const uint32_t xs[2] = {x, x + 1}, ys[2] = {y, y + factor_y}, zs[2] = {z, z + factor_z};
+            const float wx[2] = {1.0f - upper[0][i], upper[0][i]}, wy[2] = {1.0f - upper[1][i], upper[1][i]};
+            const float wz[2] = {1.0f - upper[2][i], upper[2][i]};
+#pragma GCC unroll 8
+            for (int corner = 0; corner < 8; ++corner) {
+                const int dx = corner & 1, dy = corner >> 1 & 1, dz = corner >> 2;
+                entry[corner][i] = entry_of(xs[dx], ys[dy], zs[dz]);
+                weight[corner][i] = wx[dx] * wy[dy] * wz[dz];
             }
         }
     }
-
-    float side(uint32_t is_upper, int i, int d) const { return is_upper ? upper[d][i] : 1.0f - upper[d][i]; }
 };
 
 // Calls f with the number of features as a constant, so that loops over them are unrolled.
@@ -52,6 +59,17 @@ void with_features(int features, Function f) {
         case 4: return f(std::integral_constant<int, 4>());
         case 8: return f(std::integral_constant<int, 8>());
     }
+}
+
+// Reads a share of a level's entries, in order: where most of them will be looked up, that is quicker than to wait for
+// memory at each. (Prefetch instructions were tried, and did not help.)
+void read_ahead(const HashLevel& level, int features, int64_t points, const float* table, int64_t part, int64_t parts) {
+    const int64_t size = static_cast<int64_t>(level.size) * features;
+    if (8 * kLine * points < size) return;
+    const float* from = table + static_cast<int64_t>(level.offset) * features;
+    float sum = 0.0f;
+    for (int64_t i = size * part / parts; i < size * (part + 1) / parts; i += kLine) sum += from[i];
+    [[maybe_unused]] volatile float read = sum;
 }
 
 template <int F>
@@ -132,6 +150,9 @@ void run(const HashEncodeForward& a) {
     for (int64_t task = 0; task < a.grid.levels * chunks; ++task) {
         const int64_t l = task / chunks, begin = task % chunks * kChunk;
         const int64_t end = begin + kChunk < a.points ? begin + kChunk : a.points;
+        if (l + 1 < a.grid.levels) {
+            read_ahead(a.grid.level[l + 1], a.grid.features, a.points, a.table, task % chunks, chunks);
+        }
         with_features(a.grid.features, [&](auto features) {
             encode<features()>(a.grid.level[l], a, a.encoded + l * features() * a.points, begin, end);
         });
@@ -142,6 +163,7 @@ void run(const HashEncodeBackward& a) {
     // A level is added up by one thread in the order of the points: no races, and the same sum each time.
 #pragma omp parallel for schedule(dynamic, 1) num_threads(num_threads())
     for (int l = a.grid.levels - 1; l >= 0; --l) {
+        read_ahead(a.grid.level[l], a.grid.features, a.points, a.grad_table, 0, 1);
         with_features(a.grid.features, [&](auto features) {
             encode_backward_table<features()>(a.grid.level[l], a, a.grad_encoded + l * features() * a.points);
         });

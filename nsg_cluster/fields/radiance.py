@@ -60,8 +60,9 @@ class HashDensityField(nn.Module):
         self, positions: Float[Tensor, "points 3"]
     ) -> tuple[Float[Tensor, " points"], Float[Tensor, "points features"]]:
         """Return the density and the features at each position."""
-        outputs = self.density_network(self.grid(to_unit_cube(positions, self.box, self.contraction)))
-        return trunc_exp(outputs[:, 0]) * self.density_scale, outputs[:, 1:]
+        outputs = self.density_network(self.grid(to_unit_cube(positions, self.box, self.contraction))).t()
+        density, features = outputs.split((1, len(outputs) - 1))
+        return trunc_exp(density[0]) * self.density_scale, features.t()
 
     def density(self, positions: Float[Tensor, "points 3"]) -> Float[Tensor, " points"]:
         """Return the density alone."""
@@ -114,4 +115,5 @@ class HashRadianceField(HashDensityField):
         self, features: Float[Tensor, "points features"], encoded: Float[Tensor, "points width"]
     ) -> Float[Tensor, "points 3"]:
         """Return colors from 0 to 1, given what ``geometry`` and ``encode_directions`` returned."""
-        return torch.sigmoid(self.color_network(torch.cat([encoded, features], dim=-1)))
+        inputs = torch.cat([encoded.t(), features.t()]).t()
+        return torch.sigmoid(self.color_network(inputs))

@@ -8,12 +8,15 @@ import torch
 
 from nsg_cluster.config.schema import TrainConfig
 from nsg_cluster.core.errors import MachineError
+from nsg_cluster.ops.buffers import keep_freed_memory
 
 __all__ = ["prepare_device"]
 
 
 def prepare_device(config: TrainConfig) -> torch.device:
     """Fix the number of CPU threads and return the device.
+
+    On a CPU the process keeps the memory that it frees: each step asks for the same again.
 
     Sums depend on the number of threads in their last bits, so it is set once: to ``threads``, or ``OMP_NUM_THREADS``
     where a scheduler sets it, or the CPUs that this process may use.
@@ -26,7 +29,10 @@ def prepare_device(config: TrainConfig) -> torch.device:
     if config.device == "cuda" and not has_gpu:
         reason = "this build of torch has no CUDA" if torch.version.cuda is None else "no CUDA device can be used"
         raise MachineError(f"train.device: 'cuda' is asked for, but {reason}; set it to 'auto' or 'cpu'")
-    return torch.device("cuda" if has_gpu and config.device != "cpu" else "cpu")
+    if has_gpu and config.device != "cpu":
+        return torch.device("cuda")
+    keep_freed_memory()
+    return torch.device("cpu")
 
 
 def _job_cpus() -> int:

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import torch
 
+from nsg_cluster.ops.buffers import keep_freed_memory
 from tests.benchmarks.measure import gauges, machine
 
-NAMES = ("hash_step", "volume", "rendering", "scaling", "quality")
+NAMES = ("hash_step", "volume", "rendering", "scaling", "quality.toybox", "quality.lego")
 
 
 def main() -> int:
@@ -28,11 +29,14 @@ def main() -> int:
         parser.error(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
+    if arguments.device == "cpu":
+        keep_freed_memory()  # as a training does
     document: dict[str, object] = {"machine": machine(arguments.device), "gauges": gauges(arguments.device)}
     for name in arguments.names or NAMES:
         print(f"{name} …", file=sys.stderr, flush=True)
-        module = importlib.import_module(f"tests.benchmarks.{name}")
-        document[name] = module.run(arguments.device, arguments.peer)
+        module, _, function = name.partition(".")
+        run = getattr(importlib.import_module(f"tests.benchmarks.{module}"), function or "run")
+        document[name] = run(arguments.device, arguments.peer)
     text = json.dumps(document, indent=1)
     if arguments.out:
         arguments.out.write_text(text + "\n")
