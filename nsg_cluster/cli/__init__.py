@@ -14,6 +14,7 @@ import click
 from nsg_cluster import __version__
 from nsg_cluster.cli.control import cancel, clean, resubmit
 from nsg_cluster.cli.fetch import fetch
+from nsg_cluster.cli.image import image
 from nsg_cluster.cli.look import doctor, logs, report, status
 from nsg_cluster.cli.submit import script, submit
 from nsg_cluster.cli.work import evaluate, render, train
@@ -23,7 +24,22 @@ __all__ = ["command", "main"]
 
 PROGRAM = "python launch.py"
 INTERRUPTED = 130
-WORKFLOW = (submit, script, train, evaluate, render, status, logs, fetch, cancel, resubmit, clean, report, doctor)
+WORKFLOW = (
+    submit,
+    script,
+    train,
+    evaluate,
+    render,
+    status,
+    logs,
+    fetch,
+    cancel,
+    resubmit,
+    clean,
+    report,
+    image,
+    doctor,
+)
 
 
 class _Verbs(click.Group):
@@ -60,7 +76,7 @@ def command() -> None:
     """
 
 
-for _verb in (command, *WORKFLOW):
+for _verb in (command, *WORKFLOW, *image.commands.values()):
     # The paragraph after this mark is shown as it stands; docstrings that hold a backslash are raw.
     _verb.help = (_verb.help or "").replace("\\b\n", "\b\n")
 for _verb in WORKFLOW:

@@ -185,9 +185,5 @@ def doctor(*, site: str | None, as_json: bool) -> int:
             {"ok": not any(item.is_fatal for item in findings), "checks": [item.to_json() for item in findings]}
         )
     else:
-        width = max(len(item.name) for item in findings)
-        for item in findings:
-            click.echo(f"{item.mark:<8} {item.name:<{width}}  {item.found}")
-            if item.advice:
-                click.echo(f"{'':<8} {'':<{width}}  → {item.advice}")
+        options.print_findings(findings)
     return 1 if any(item.is_fatal for item in findings) else 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -11,10 +11,12 @@ import click
 
 if TYPE_CHECKING:
     from nsg_cluster.core.paths import StoragePaths
+    from nsg_cluster.runs.doctor import Finding
 
 __all__ = [
     "as_json",
     "overrides",
+    "print_findings",
     "print_json",
     "run",
     "runs",
@@ -40,6 +42,15 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON d
 def print_json(document: object) -> None:
     """Print one JSON document."""
     click.echo(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def print_findings(findings: Sequence[Finding]) -> None:
+    """Print the outcome of checks, a line each, and below it what to do."""
+    width = max(len(item.name) for item in findings)
+    for item in findings:
+        click.echo(f"{item.mark:<8} {item.name:<{width}}  {item.found}")
+        if item.advice:
+            click.echo(f"{'':<8} {'':<{width}}  → {item.advice}")
 
 
 def storage_of(site_name: str | None = None) -> StoragePaths:

@@ -69,6 +69,8 @@ def submit(
     if dry_run:
         _print_plan(plan, as_json=as_json)
         return 0
+    for note in plan.image.notes if plan.image else ():
+        click.echo(f"note: {note}", err=True)
     from nsg_cluster.cli.ending import attend
 
     return attend(runs_submit.submit(plan), follow=follow, wait=wait, as_json=as_json)
@@ -112,6 +114,7 @@ def _print_plan(plan: Plan, *, as_json: bool) -> None:
                 "site": plan.site.name,
                 "folder": str(folder),
                 "max_parallel": plan.request.max_parallel,
+                "container": plan.image.to_json() if plan.image else None,
                 "tasks": entries,
             }
         )
@@ -120,6 +123,8 @@ def _print_plan(plan: Plan, *, as_json: bool) -> None:
         f"# {len(plan.elements)} task(s) on site {plan.site.name}, at most {plan.request.max_parallel} at a time"
     )
     click.echo(f"# run folder: {folder}/<time>-<id>")
+    for line in plan.image.lines() if plan.image else ():
+        click.echo(f"# {line}")
     for index, (element, digest) in enumerate(zip(plan.elements, hashes, strict=True)):
         click.echo(f"---\n# task {index}: {element.name} ({digest})")
         click.echo(f"# memory: {estimate_memory(element).sentence()}\n{dump(element)}", nl=False)

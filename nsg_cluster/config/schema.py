@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from nsg_cluster.config.base import Config, PositiveInt
+from nsg_cluster.config.container import ContainerConfig
 from nsg_cluster.config.data import BlenderData, DataConfig, SyntheticData
 from nsg_cluster.config.graph import NerfConfig, SceneGraphConfig
 from nsg_cluster.config.mip import MipNerf360Config, MipNerfConfig
@@ -37,6 +38,7 @@ __all__ = [
     "Background",
     "BlenderData",
     "Config",
+    "ContainerConfig",
     "DataConfig",
     "DeadStart",
     "EvaluateConfig",
@@ -211,4 +213,5 @@ class Experiment(Config):
     evaluate: EvaluateConfig = EvaluateConfig()
     render: RenderConfig = RenderConfig()
     resources: ResourcesConfig = ResourcesConfig()
+    container: ContainerConfig = ContainerConfig()
     sweep: SweepConfig | None = None

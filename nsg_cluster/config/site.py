@@ -16,6 +16,7 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import Field, model_validator
 
+from nsg_cluster.config.container import ContainerConfig
 from nsg_cluster.config.parse import Problem, parse
 from nsg_cluster.config.schema import NAME_PATTERN, WORD, Config, Duration, Memory, Word
 from nsg_cluster.config.variables import substituted
@@ -150,6 +151,8 @@ class Site(Config):
     inside the job."""
     binds: tuple[Line, ...] = ()
     """Folders that a container sees besides storage: ``/path``, or ``/path:/inside``, or ``/path:/inside:ro``."""
+    container: ContainerConfig = ContainerConfig()
+    """What experiments that say nothing else run in, and how images are built here."""
     remote: Remote | None = None
     """How `fetch` reaches the storage from where it is not mounted."""
 

@@ -168,6 +168,16 @@ class RunPaths:
         return self.root / "ends.json"
 
     @property
+    def container(self) -> Path:
+        """The image that its tasks run in, and how, where they do not run in the launcher's Python."""
+        return self.root / "container.json"
+
+    @property
+    def source(self) -> Path:
+        """Folder that holds the package as it was when the run was submitted."""
+        return self.root / "source"
+
+    @property
     def submitit(self) -> Path:
         """Folder of submitit's own files."""
         return self.root / "submitit"
@@ -210,6 +220,11 @@ class StoragePaths:
     def runs(self) -> Path:
         """Folder that holds a folder for each experiment, which holds its runs."""
         return self.root / "runs"
+
+    @property
+    def images(self) -> Path:
+        """Folder of container images and their manifests."""
+        return self.root / "images"
 
     def run(self, experiment: str, name: str) -> RunPaths:
         """Return the files of a run by its experiment and the name of its folder."""

@@ -12,11 +12,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import IO
+from typing import IO, NoReturn
 
 from nsg_cluster.core.errors import MachineError, StartError, did_you_mean
 
-__all__ = ["PIPE", "Child", "Completed", "is_alive", "process_start_time", "run", "start"]
+__all__ = ["PIPE", "Child", "Completed", "become", "is_alive", "process_start_time", "run", "start"]
 
 PIPE = subprocess.PIPE
 Child = subprocess.Popen[bytes]
@@ -132,6 +132,26 @@ def start(
         )
     except (OSError, ValueError) as error:
         raise StartError(_why_not(argv, cwd, env, error)) from None
+
+
+def become(argv: Sequence[str], *, env: Mapping[str, str]) -> NoReturn:
+    """Replace this process by a program, under the same number and with the same open files, in a session of its own.
+
+    A signal that is sent to everything that a job has started reaches the program only through whoever started this.
+
+    Args:
+        argv: Program, by its path, and arguments.
+        env: The whole environment.
+
+    Raises:
+        MachineError: The program cannot be started.
+    """
+    with contextlib.suppress(PermissionError):  # it leads a group already, and so cannot be reached through another
+        os.setsid()
+    try:
+        os.execve(argv[0], list(argv), dict(env))  # noqa: S606 - no shell is wanted
+    except (OSError, ValueError) as error:
+        raise MachineError(_why_not(argv, None, env, error)) from None
 
 
 def _why_not(

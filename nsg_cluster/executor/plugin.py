@@ -106,6 +106,7 @@ class SchedulerExecutor(core.PicklingExecutor):  # type: ignore[misc] # submitit
         "modules": "modules to load",
         "modules_init": "file that defines the command module",
         "environment": "variables to set; $NAME in them stands for a variable of the job",
+        "package": "folder that holds the package which the job runs; that of this process by default",
         "workdir": "folder that the function runs in; by default the one that it was submitted from",
         "scratch": "folder of the job on its node, such as $PBS_LOCALDIR; found in NSG_SCRATCH",
     }
@@ -219,6 +220,7 @@ class SchedulerExecutor(core.PicklingExecutor):  # type: ignore[misc] # submitit
         own = {"SUBMITIT_EXECUTOR": self.name(), **self._warning(), **self._environment(uid)}
         # The job finds this very package, and what this process was told to find.
         search = {"PYTHONPATH": "", **os.environ, **package_environment(os.environ)}["PYTHONPATH"]
+        search = os.pathsep.join(filter(None, [given("package"), search]))
         own |= {"PYTHONPATH": search} if search else {}
         return Program(
             command=tuple(command),

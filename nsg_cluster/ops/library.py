@@ -20,7 +20,7 @@ from torch import Tensor
 
 from nsg_cluster.core.errors import MachineError, did_you_mean
 
-__all__ = ["ABI", "choice", "describe", "kernels", "module"]
+__all__ = ["ABI", "choice", "describe", "kernel_targets", "kernels", "module"]
 
 ABI = 1
 """Version of the interface between this package and the compiled module."""
@@ -85,6 +85,11 @@ def kernels(tensor: Tensor) -> Any:
 def module() -> Any:
     """Return the compiled module, which must be there."""
     return _load()[0]
+
+
+def kernel_targets() -> str:
+    """Return the GPUs that the compiled kernels have code for, such as ``sm_80 sm_90``; empty where they have none."""
+    return str(getattr(getattr(module(), "cuda", None), "TARGET", ""))
 
 
 def _reason_for(device: str, module: ModuleType | None, reason: str) -> str:

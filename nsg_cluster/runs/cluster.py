@@ -58,6 +58,7 @@ def executor_of(
     from nsg_cluster.executor.select import make_executor
 
     executor = make_executor(site, run.submitit, placement, name=token, max_parallel=max_parallel, after=after)
+    executor.update_parameters(package=str(run.source))
     executor.uid = token
     # Refuses a storage whose name the scheduler would misread.
     executor.dialect.submit_argv(executor.submission(2), str(executor.script(token)))

@@ -1,21 +1,53 @@
-"""The program that computes a task, from what a site and an experiment say."""
+"""The program that computes a task, the package that it computes with, and the image that it may run in."""
 
 from __future__ import annotations
 
+import shutil
+import sys
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nsg_cluster.tasks.orders import HERE
+from nsg_cluster.core.files import write_json
+from nsg_cluster.core.paths import RunPaths
+from nsg_cluster.tasks.orders import HERE, literal
 
 if TYPE_CHECKING:
-    from nsg_cluster.config.schema import Experiment
-    from nsg_cluster.config.site import Site
+    from nsg_cluster.container.command import Container
 
-__all__ = ["stage_command"]
+__all__ = ["keep_source", "stage_command", "write_container"]
+
+PACKAGE = Path(__file__).resolve().parents[1]
 
 
-def stage_command(site: Site, experiment: Experiment) -> tuple[str, ...]:  # noqa: ARG001 - a container depends on both
+def stage_command(run: RunPaths, container: Container | None) -> tuple[str, ...]:
     """Return the words before a task's folder and options; ``$NAME`` in them stands for a variable of the job.
 
-    The host side of a job starts them: a container goes before them, and its Python in the place of this one.
+    The host side of a job starts them. In a container the Python of the image takes the place of this one; what enters
+    the container is the package that the run has kept.
     """
-    return HERE
+    if container is None:
+        return HERE
+    enter = ("/usr/bin/env", f"PYTHONPATH={run.source}", sys.executable, "-m", "nsg_cluster.container")
+    return tuple(map(literal, (*enter, str(run.container), container.python, *HERE[1:])))
+
+
+def keep_source(draft: RunPaths) -> None:
+    """Copy this package into a run, so that jobs which wait do not change when the checkout is edited.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    leave_out = shutil.ignore_patterns("__pycache__", "*.pyc")
+    shutil.copytree(PACKAGE, draft.source / PACKAGE.name, ignore=leave_out)
+
+
+def write_container(draft: RunPaths, run: RunPaths, container: Container) -> None:
+    """Write which image the tasks of a run run in, and how.
+
+    Args:
+        draft: Where to write.
+        run: Where the run will be.
+        container: The image.
+    """
+    write_json(draft.container, replace(container, source=str(run.source)).to_json())

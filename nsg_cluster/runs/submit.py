@@ -25,8 +25,9 @@ from nsg_cluster.executor.request import Request, TaskRequest
 from nsg_cluster.runs.after import dependency_on
 from nsg_cluster.runs.clean import remove
 from nsg_cluster.runs.cluster import executor_of, hand_over, new_submission, settle
-from nsg_cluster.runs.command import stage_command
+from nsg_cluster.runs.command import keep_source, stage_command, write_container
 from nsg_cluster.runs.find import experiment_runs, run_id
+from nsg_cluster.runs.image import Chosen, choose
 from nsg_cluster.runs.jobs import Jobs, read_jobs
 from nsg_cluster.runs.provisions import check_provisions, environment_here
 from nsg_cluster.runs.record import Record, RecordedTask, Sources, new_id, new_record, read_record, sources
@@ -54,6 +55,8 @@ class Plan:
     """What is asked of the site's scheduler; ``None`` where this machine starts the tasks."""
     after: tuple[RunPaths, ...] = ()
     """Runs that must have succeeded before it begins."""
+    image: Chosen | None = None
+    """The image that its tasks run in; ``None`` where they run in the launcher's Python."""
 
     @property
     def storage(self) -> StoragePaths:
@@ -80,6 +83,7 @@ def make_plan(
 
     Raises:
         ConfigError: All mistakes, one a line; or the site cannot give what the tasks need.
+        ContainerError: The image is missing, damaged, or has no code for the GPUs.
     """
     found = load_site(site)
     experiment = load(path, overrides, variables={"storage": found.storage})
@@ -90,15 +94,30 @@ def make_plan(
         tasks=tuple(_task_request(element.resources) for element in elements),
     )
     reference = str(Path(site).absolute()) if site and Path(site).is_file() else found.name
+    placement = None if found.scheduler == "local" else place_request(found, request)
     return Plan(
         experiment=experiment,
         elements=elements,
         site=found,
         site_reference=reference,
         request=request,
-        placement=None if found.scheduler == "local" else place_request(found, request),
+        placement=placement,
         after=tuple(after),
+        image=_image(found, elements, placement),
     )
+
+
+def _image(site: Site, elements: Sequence[Experiment], placement: Placement | None) -> Chosen | None:
+    """Return the image of a run's tasks.
+
+    Raises:
+        ConfigError: They ask for several.
+        ContainerError: It is missing, damaged, or has no code for the GPUs.
+    """
+    if any(element.container != elements[0].container for element in elements):
+        raise ConfigError("sweep: the tasks of a run have one container; take the keys of container out of the sweep")
+    architecture = placement.architecture if placement and placement.gpus else None
+    return choose(site, elements[0], architecture=architecture)
 
 
 def _task_request(resources: ResourcesConfig) -> TaskRequest:
@@ -195,7 +214,7 @@ def create(plan: Plan, run: RunPaths | None = None, *, jobs: Jobs | None = None,
     draft = plan.storage.run(plan.experiment.name, f".new-{record.id}")
     try:
         draft.root.mkdir(parents=True)
-        _write_files(draft, plan, record, found)
+        _write_files(draft, run, plan, record, found)
         draft.script.write_text(script or _script_of(run, plan, record))
         # The site's variables stand in it, and may be nobody else's business.
         draft.script.chmod(0o700)
@@ -222,12 +241,16 @@ def _script_of(run: RunPaths, plan: Plan, record: Record) -> str:
     return batch_script(local.command(run), title=title, environment=environment_here(plan.site))
 
 
-def _write_files(draft: RunPaths, plan: Plan, record: Record, found: Sources) -> None:
+def _write_files(draft: RunPaths, run: RunPaths, plan: Plan, record: Record, found: Sources) -> None:
     draft.spec.write_text(dump(plan.experiment))
     draft.record.write_text(json.dumps(record.to_json(), indent=1) + "\n")
     if found.difference:
         draft.difference.write_text(found.difference)
-    draft.orders.write_text(json.dumps(orders_of(plan).to_json(), indent=1) + "\n")
+    draft.orders.write_text(json.dumps(orders_of(plan, run).to_json(), indent=1) + "\n")
+    if plan.image:
+        write_container(draft, run, plan.image.container)
+    if plan.image or plan.placement:
+        keep_source(draft)
     for index, element in enumerate(plan.elements):
         paths = draft.task(index)
         paths.root.mkdir(parents=True)
@@ -235,10 +258,10 @@ def _write_files(draft: RunPaths, plan: Plan, record: Record, found: Sources) ->
         paths.status.write_text(json.dumps(asdict(TaskStatus())))
 
 
-def orders_of(plan: Plan) -> Orders:
+def orders_of(plan: Plan, run: RunPaths) -> Orders:
     """Return what the jobs of a run are told beside their experiments."""
     return Orders(
-        command=stage_command(plan.site, plan.experiment),
+        command=stage_command(run, plan.image.container if plan.image else None),
         after=tuple(str(run.root) for run in plan.after),
         continuations=plan.experiment.resources.continuations,
     )

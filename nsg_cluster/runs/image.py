@@ -1,0 +1,207 @@
+"""The image that the tasks of a run run in: which one, whether it is there, whole, current, and made for the GPUs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nsg_cluster.config.container import NO_IMAGE, ContainerConfig, combined
+from nsg_cluster.config.schema import Experiment
+from nsg_cluster.config.site import Site, load_site
+from nsg_cluster.container.architectures import LABEL, runs_on
+from nsg_cluster.container.blueprint import Blueprint, builder_of, changed, make_blueprint
+from nsg_cluster.container.command import Container, mount
+from nsg_cluster.container.manifest import Manifest, is_image, manifests, read_manifest
+from nsg_cluster.core.errors import ContainerError, did_you_mean
+from nsg_cluster.core.paths import StoragePaths
+
+__all__ = ["Chosen", "blueprint_of", "choose", "find_image", "known_image"]
+
+# What a run brings itself, so that an image need not be built again for it.
+SNAPSHOT = "file nsg_cluster/"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """An image for a run."""
+
+    container: Container
+    manifest: Manifest | None
+    """What is known about the image; ``None`` where ``image build`` has not made it."""
+    notes: tuple[str, ...]
+    """What the user should know before anything is queued."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what ``--dry-run --json`` says of it."""
+        return {**self.container.to_json(), "labels": dict(self.manifest.labels) if self.manifest else {}}
+
+    def lines(self) -> list[str]:
+        """Return what ``--dry-run`` says of it."""
+        built = f", GPUs {self.manifest.labels[LABEL]}" if self.manifest and LABEL in self.manifest.labels else ""
+        return [f"image: {self.container.image}{built}", *(f"note: {note}" for note in self.notes)]
+
+
+def blueprint_of(
+    config: ContainerConfig, path: Path, *, context: Path | None = None, name: str | None = None
+) -> Blueprint:
+    """Return the recipe of an image as a configuration says.
+
+    Raises:
+        ContainerError: The file is missing or no recipe.
+    """
+    return make_blueprint(
+        path,
+        builder=config.builder or builder_of(path),
+        context=context,
+        name=name,
+        arguments=config.build_args,
+        bases=config.bases,
+        wheels=Path(config.wheels) if config.wheels else None,
+        binds=config.build_binds,
+    )
+
+
+def find_image(config: ContainerConfig, storage: StoragePaths) -> tuple[Path, Manifest | None, tuple[str, ...]]:
+    """Return the image that a configuration names, what is known about it, and what the user should know.
+
+    Raises:
+        ContainerError: It is not there, damaged, or was never built.
+    """
+    assert config.image is not None
+    path = Path(config.image)
+    if path.is_dir():
+        return path, None, ()
+    if not path.exists():
+        known = [image.name for image, _ in manifests(storage.images)]
+        raise ContainerError(f"container.image: {path} is not there.{did_you_mean(path.name, known)}")
+    if path.suffix == ".sif" or is_image(path):
+        return path, _checked(path), ()
+    return _built_from(config, path, storage)
+
+
+def _checked(image: Path) -> Manifest | None:
+    """Return what is known about an image file.
+
+    Raises:
+        ContainerError: It is damaged.
+    """
+    if not is_image(image):
+        raise ContainerError(f"container.image: {image} is damaged or no image: it does not begin as a SIF file does")
+    manifest = read_manifest(image)
+    if manifest and manifest.size != (size := image.stat().st_size):
+        raise ContainerError(
+            f"container.image: {image} is damaged: it has {size} bytes and was built with {manifest.size}; "
+            f"build it again, or copy it again"
+        )
+    return manifest
+
+
+def _built_from(
+    config: ContainerConfig, path: Path, storage: StoragePaths
+) -> tuple[Path, Manifest | None, tuple[str, ...]]:
+    """Return the newest image that was built from a recipe; one of its present state is preferred."""
+    candidates = [entry for entry in manifests(storage.images) if entry[1].recipe == str(path)]
+    if not candidates:
+        raise ContainerError(
+            f"container.image: no image was built from {path} yet: run 'python launch.py image build {path}' "
+            f"(images lie in {storage.images})"
+        )
+    inputs = blueprint_of(config, path).inputs()
+    differences = [
+        [name for name in changed(found.inputs, inputs) if not name.startswith(SNAPSHOT)] for _, found in candidates
+    ]
+    best = min(range(len(candidates)), key=lambda index: (bool(differences[index]), index))
+    image, manifest = candidates[best]
+    if not differences[best]:
+        return image, manifest, ()
+    names = ", ".join(differences[best][:3]) + (" and others" if len(differences[best]) > 3 else "")
+    note = f"the image {image.name} is older than {path}: changed since: {names}; 'image build {path}' makes it anew"
+    return image, manifest, (note,)
+
+
+def choose(site: Site, experiment: Experiment, *, architecture: str | None) -> Chosen | None:
+    """Return the image of an experiment at a site; ``None`` where tasks run without one.
+
+    Args:
+        site: Where it runs.
+        experiment: What is computed.
+        architecture: Compute capability of the GPUs that its tasks get, such as ``9.0``; ``None`` where not known.
+
+    Raises:
+        ContainerError: The image is missing, damaged, or has no code for the GPUs.
+        ConfigError: A path cannot be shown to a container.
+    """
+    config = combined(site.container, experiment.container)
+    if config.image in {None, NO_IMAGE}:
+        return None
+    image, manifest, notes = find_image(config, StoragePaths(Path(site.storage)))
+    notes += _architecture_notes(image, manifest, architecture)
+    container = Container(
+        image=str(image),
+        digest=manifest.digest if manifest else "",
+        python=config.python,
+        binds=tuple(dict.fromkeys(_binds(site, experiment, config))),
+        variables=(*config.environment, *site.environment),
+        gpu=config.gpu,
+        options=config.options,
+    )
+    return Chosen(container=container, manifest=manifest, notes=notes)
+
+
+def _architecture_notes(image: Path, manifest: Manifest | None, architecture: str | None) -> tuple[str, ...]:
+    """Return what is not known about an image's GPU code.
+
+    Raises:
+        ContainerError: It has none for the GPUs.
+    """
+    if architecture is None:
+        return ()
+    built = manifest.labels.get(LABEL) if manifest else None
+    if built is None:
+        return (f"the image {image.name} does not say which GPUs it has code for; these are {architecture}",)
+    if not runs_on(built, architecture):
+        raise ContainerError(
+            f"container.image: {image.name} has code for {built}, but the GPUs are {architecture}: "
+            f"build it with --build-arg ARCHITECTURES='{architecture.replace('.', '')}+PTX', or choose another type"
+        )
+    return ()
+
+
+def _binds(site: Site, experiment: Experiment, config: ContainerConfig) -> Iterator[str]:
+    """Yield what a container of an experiment sees: storage, what the site and the experiment bind, and the data."""
+    yield mount(site.storage)
+    yield from site.binds
+    yield from config.binds
+    storage = Path(site.storage)
+    for path in _named_paths(experiment.model_dump(exclude={"container"})):
+        if path.exists() and not path.is_relative_to(storage):
+            yield mount(str(path))
+
+
+def _named_paths(value: Any) -> Iterator[Path]:
+    """Yield the absolute paths among the values of an experiment."""
+    if isinstance(value, dict):
+        for item in value.values():
+            yield from _named_paths(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _named_paths(item)
+    elif isinstance(value, str) and value.startswith(os.sep):
+        yield Path(value)
+
+
+def known_image(name: str, site_name: str | None) -> tuple[Path, Manifest]:
+    """Return an image and what is known about it.
+
+    Raises:
+        ContainerError: There is none, or nothing is known.
+    """
+    site = load_site(site_name)
+    config = combined(site.container, ContainerConfig(image=name))
+    image, manifest, _ = find_image(config, StoragePaths(Path(site.storage)))
+    if manifest is None:
+        raise ContainerError(f"{image}: 'image build' has not made it, so that nothing is known about it")
+    return image, manifest
