@@ -51,6 +51,13 @@ def image() -> None:
     "one, file takes a definition. Default: told by the file's name.",
 )
 @click.option(
+    "--build-option",
+    "build_options",
+    metavar="WORD",
+    multiple=True,
+    help="Further option of 'singularity build', such as --build-option='--mksquashfs-args=-comp zstd'.",
+)
+@click.option(
     "--context", type=click.Path(path_type=Path), help="Folder that COPY reads. Default: the one above docker/."
 )
 @click.option("--name", help="What the image's file name begins with. Default: made of folder and file.")

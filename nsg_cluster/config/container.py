@@ -48,6 +48,8 @@ class ContainerConfig(Config):
     """Images or root file systems on disk to take for a ``FROM``: ``{"debian:bookworm-slim": /groups/me/base.sif}``."""
     wheels: Path | None = None
     """Folder of wheels from which alone pip installs while building: for sites without internet."""
+    build_options: tuple[Line, ...] = ()
+    """Further options of ``singularity build``, one word each: ``--mksquashfs-args=-comp zstd``."""
     build_binds: tuple[Bind, ...] = ()
     """Files and folders that are seen while building only, such as ``/etc/pip.conf`` and certificates."""
 

@@ -16,7 +16,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from nsg_cluster.container.loss import loss_text
 from nsg_cluster.container.manifest import file_digest, is_image, read_manifest, text_digest
@@ -70,6 +70,19 @@ class Blueprint:
     """Folder of wheels from which alone pip installs."""
     binds: tuple[str, ...] = ()
     """What is seen while building only."""
+    options: tuple[str, ...] = ()
+    """Further options of ``build``."""
+
+    def settings(self) -> dict[str, Any]:
+        """Return what was asked for besides the recipe, as a manifest keeps it."""
+        return {
+            "context": str(self.context),
+            "arguments": dict(self.arguments),
+            "bases": {name: str(Path(path).absolute()) for name, path in self.bases.items()},
+            "wheels": str(self.wheels.absolute()) if self.wheels else None,
+            "binds": list(self.binds),
+            "options": list(self.options),
+        }
 
     def inputs(self) -> dict[str, str]:
         """Return the digest of everything that the image follows from, by name.
@@ -78,7 +91,7 @@ class Blueprint:
             ContainerError: The recipe has mistakes, or something that it names is missing.
         """
         found = {f"base {name}": _identity(Path(path)) for name, path in self.bases.items()}
-        found |= {f"bind {bind}": "" for bind in self.binds}
+        found |= {f"bind {bind}": "" for bind in self.binds} | {f"option {option}": "" for option in self.options}
         if self.wheels is not None:
             names = sorted(path.name for path in self.wheels.glob("*.whl"))
             found["wheels"] = text_digest("\n".join(names))
@@ -101,7 +114,7 @@ class Blueprint:
         """
         if self.builder == "oci":
             return self._oci(program, automatic)
-        options = (*_fakeroot(), *(word for bind in self._binds() for word in ("--bind", bind)))
+        options = (*_fakeroot(), *self.options, *(word for bind in self._binds() for word in ("--bind", bind)))
         if self.builder == "docker-archive":
             return Written(source=f"docker-archive:{self.path}", options=options)
         if self.builder == "file":
@@ -164,7 +177,11 @@ class Blueprint:
         if self.path != self.context / "Dockerfile":
             raise ConfigError(f"builder oci: it builds {self.context / 'Dockerfile'} alone; take builder definition")
         arguments = {**automatic, **self.arguments}
-        options = ("--oci", *(word for item in arguments.items() for word in ("--build-arg", "=".join(item))))
+        options = (
+            "--oci",
+            *self.options,
+            *(word for item in arguments.items() for word in ("--build-arg", "=".join(item))),
+        )
         return Written(source=str(self.path), options=options)
 
     def _binds(self) -> tuple[str, ...]:
@@ -188,6 +205,7 @@ def make_blueprint(
     bases: Mapping[str, str] | None = None,
     wheels: Path | None = None,
     binds: Sequence[str] = (),
+    options: Sequence[str] = (),
 ) -> Blueprint:
     """Return what an image is built from.
 
@@ -200,6 +218,7 @@ def make_blueprint(
         bases: Images on disk for what ``FROM`` names.
         wheels: Folder of wheels from which alone pip installs.
         binds: What is seen while building only.
+        options: Further options of ``build``.
 
     Raises:
         ContainerError: Something that is named is not there.
@@ -224,6 +243,7 @@ def make_blueprint(
         bases=bases or {},
         wheels=wheels,
         binds=tuple(binds),
+        options=tuple(options),
     )
 
 

@@ -120,11 +120,12 @@ def build(
             raise MachineError(f"{blueprint.path}: the build ended well and left no image; is this {program}?")
         labels = read_labels(program, target)
         say(f"copying {format_bytes(target.stat().st_size)} to {images}")
-        about = {"name": blueprint.name, "recipe": str(blueprint.path), "builder": blueprint.builder}
+        about: dict[str, Any] = {"name": blueprint.name, "recipe": str(blueprint.path), "builder": blueprint.builder}
+        about |= {"settings": blueprint.settings(), "inputs": inputs, "losses": written.losses}
         manifest = _put(
             target,
             images,
-            {**about, "program": str(program), "inputs": inputs, "labels": labels, "losses": written.losses},
+            {**about, "program": str(program), "labels": labels},
         )
     return Built(image=images / manifest.image, manifest=manifest)
 

@@ -50,6 +50,7 @@ PASSED = (
 )
 # A package of the user's own, ~/.local/lib/python3.11/site-packages, would otherwise hide the image's.
 INSIDE = {"PYTHONNOUSERSITE": "1"}
+PREFIXES = ("APPTAINERENV_", "SINGULARITYENV_")
 SEPARATORS = (":", ",")
 
 
@@ -147,13 +148,17 @@ def container_environment(container: Container, program: Program, environment: M
         program: What runs it.
         environment: What the command would have without a container.
     """
-    names = [name for name in environment if _is_passed(name, container.variables)]
+    # Secrets come under all these names: see `nsg_cluster.tasks.secrets`.
+    handed = {name for name, value in environment.items() if value in {environment.get(p + name) for p in PREFIXES}}
+    names = [name for name in environment if name in handed or _is_passed(name, container.variables)]
+    again = {prefix + name for prefix in PREFIXES for name in handed}
+    outside = {name: value for name, value in environment.items() if name not in again}
     inside = {name: environment[name] for name in names} | INSIDE | dict(container.environment or {})
     # The host's search path names folders that the image does not have, or has with other content.
     inside.pop("PYTHONPATH", None)
     if container.source is not None:
         inside["PYTHONPATH"] = container.source
-    return {**environment, **{program.passed(name): _escaped(value) for name, value in inside.items()}}
+    return {**outside, **{program.passed(name): _escaped(value) for name, value in inside.items()}}
 
 
 def _escaped(value: str) -> str:

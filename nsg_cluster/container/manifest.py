@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 from nsg_cluster.core.errors import RunError
 from nsg_cluster.core.files import read_json, write_json
@@ -43,6 +44,8 @@ class Manifest:
     """What built it, such as ``apptainer 1.4.5``."""
     inputs: Mapping[str, str]
     """Digest of everything that the image follows from, by name: files of the context, arguments, bases."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """What was asked for besides the recipe: arguments, bases, wheels, …"""
     labels: Mapping[str, str] = field(default_factory=dict)
     losses: tuple[str, ...] = ()
     """What the definition says in another way than the Dockerfile, or cannot say."""

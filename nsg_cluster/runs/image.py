@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,7 @@ def blueprint_of(
         bases=config.bases,
         wheels=Path(config.wheels) if config.wheels else None,
         binds=config.build_binds,
+        options=config.build_options,
     )
 
 
@@ -109,17 +111,48 @@ def _built_from(
             f"container.image: no image was built from {path} yet: run 'python launch.py image build {path}' "
             f"(images lie in {storage.images})"
         )
-    inputs = blueprint_of(config, path).inputs()
-    differences = [
-        [name for name in changed(found.inputs, inputs) if not name.startswith(SNAPSHOT)] for _, found in candidates
-    ]
-    best = min(range(len(candidates)), key=lambda index: (bool(differences[index]), index))
-    image, manifest = candidates[best]
-    if not differences[best]:
-        return image, manifest, ()
-    names = ", ".join(differences[best][:3]) + (" and others" if len(differences[best]) > 3 else "")
-    note = f"the image {image.name} is older than {path}: changed since: {names}; 'image build {path}' makes it anew"
-    return image, manifest, (note,)
+    states: dict[str, Mapping[str, str] | str] = {}
+    newest: tuple[Path, Manifest, tuple[str, ...]] | None = None
+    for image, manifest in candidates:
+        key = json.dumps(manifest.settings, sort_keys=True)
+        if key not in states:
+            states[key] = _inputs_now(config, manifest)
+        if not (names := _differences(manifest, states[key])):
+            return image, manifest, ()
+        newest = newest or (image, manifest, (_old(image, path, names),))
+    assert newest is not None
+    return newest
+
+
+def _inputs_now(config: ContainerConfig, manifest: Manifest) -> Mapping[str, str] | str:
+    """Return what an image would be built from now, asked for as it was then; or why it cannot be built."""
+    settings = manifest.settings
+    wheels, bases = settings.get("wheels"), settings.get("bases", {})
+    try:
+        return make_blueprint(
+            Path(manifest.recipe),
+            builder=manifest.builder,  # type: ignore[arg-type] # as it was written
+            context=Path(settings["context"]),
+            arguments={**settings.get("arguments", {}), **config.build_args},
+            bases={**bases, **config.bases},
+            wheels=Path(wheels) if wheels else None,
+            binds=settings.get("binds", ()),
+            options=settings.get("options", ()),
+        ).inputs()
+    except (ContainerError, KeyError, OSError) as error:
+        return str(error)
+
+
+def _differences(manifest: Manifest, now: Mapping[str, str] | str) -> list[str]:
+    """Return what has changed since an image was built and is not brought by a run itself."""
+    if isinstance(now, str):
+        return [now]
+    return [name for name in changed(manifest.inputs, now) if not name.startswith(SNAPSHOT)]
+
+
+def _old(image: Path, path: Path, names: Sequence[str]) -> str:
+    shown = ", ".join(names[:3]) + (" and others" if len(names) > 3 else "")
+    return f"the image {image.name} is older than {path}: changed since: {shown}; 'image build {path}' makes it anew"
 
 
 def choose(site: Site, experiment: Experiment, *, architecture: str | None) -> Chosen | None:

@@ -54,6 +54,7 @@ class Wish:
         arguments: Sequence[str] = (),
         wheels: Path | None = None,
         builder: str | None = None,
+        build_options: Sequence[str] = (),
         context: Path | None = None,
         name: str | None = None,
         scratch: str | None = None,
@@ -70,6 +71,7 @@ class Wish:
             "build_args": _pairs("--build-arg", arguments),
             "wheels": str(wheels) if wheels else None,
             "builder": builder,
+            "build_options": tuple(build_options),
         }
         config = combined(found.container, ContainerConfig(**{key: value for key, value in given.items() if value}))
         blueprint = blueprint_of(config, path, context=context, name=name)
@@ -84,6 +86,7 @@ class Wish:
         words += [word for item in blueprint.bases.items() for word in ("--base", "=".join(item))]
         words += [word for item in blueprint.arguments.items() for word in ("--build-arg", "=".join(item))]
         words += ["--wheels", str(blueprint.wheels)] if blueprint.wheels else []
+        words += [f"--build-option={option}" for option in blueprint.options]
         words += ["--scratch", self.scratch] if self.scratch else []
         words += ["--site", self.site_reference] if self.site_reference else []
         return [sys.executable, "-m", "nsg_cluster", *words]

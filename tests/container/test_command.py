@@ -68,5 +68,13 @@ def test_only_what_a_task_needs_passes_and_each_program_is_told_in_its_own_words
         assert {name: env[name] for name in host} == host
 
 
+def test_what_is_handed_over_already_keeps_its_value_and_is_told_to_this_program_alone() -> None:
+    secret = "a$b`c`\\"
+    host = {"KEY": secret, "APPTAINERENV_KEY": secret, "SINGULARITYENV_KEY": secret, "APPTAINERENV_MINE": "$HOME"}
+    env = container_environment(CONTAINER, PROGRAM, host)
+    assert env["APPTAINERENV_KEY"] == "a\\$b\\`c\\`\\\\"
+    assert "SINGULARITYENV_KEY" not in env and env["APPTAINERENV_MINE"] == "$HOME"
+
+
 def test_it_is_read_back_as_it_was_written() -> None:
     assert Container.from_json(CONTAINER.to_json()) == CONTAINER

@@ -11,6 +11,8 @@ from typing import Any
 from tests.clusters.interpreter import interpreter
 from tests.containers.engines import Engines
 
+MINUTES_S = 1800
+
 
 @dataclass(frozen=True)
 class Launcher:
@@ -41,11 +43,10 @@ class Launcher:
         scratch = self.engines.account.folder(self.folder / "scratch")
         return {**self.engines.env, "NSG_STORAGE": str(self.folder), "TMPDIR": str(scratch), "OMP_NUM_THREADS": "1"}
 
-    def run(self, *words: str | Path, timeout_s: float = 600, **env: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *words: str | Path, **env: str) -> subprocess.CompletedProcess[str]:
         """Run the launcher to its end."""
-        return self.engines.account.run(
-            self.argv(*words), env={**self.env, **env}, cwd=self.folder, timeout_s=timeout_s
-        )
+        argv, environment = self.argv(*words), {**self.env, **env}
+        return self.engines.account.run(argv, env=environment, cwd=self.folder, timeout_s=MINUTES_S)
 
     def check(self, *words: str | Path, **env: str) -> Any:
         """Run the launcher with ``--json`` and return what it says.

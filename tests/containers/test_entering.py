@@ -51,8 +51,8 @@ def folder(engines: Engines, tiny: Base) -> Path:
 
 def enter(engines: Engines, folder: Path, *command: str, **env: str) -> subprocess.CompletedProcess[str]:
     """Run a program in the image."""
-    argv = [interpreter(engines.account), "-m", "nsg_cluster.container", folder / "container.json", *command]
-    return engines.run(*argv, cwd=folder, **env)
+    argv = [str(interpreter(engines.account)), "-m", "nsg_cluster.container", f"{folder}/container.json", *command]
+    return engines.account.run(argv, env={**engines.env, **env}, cwd=folder)
 
 
 def test_values_arrive_as_they_were_and_nothing_else_does(engines: Engines, folder: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -51,9 +52,10 @@ def built(bench: Bench, *, architectures: str | None = "70;80+PTX", name: str = 
     images.mkdir(exist_ok=True)
     (images / name).write_bytes(SIF)
     dockerfile = bench.root / "docker/Dockerfile"
-    inputs = blueprint_of(ContainerConfig(build_args={"A": "1"}), dockerfile).inputs()
+    blueprint = blueprint_of(ContainerConfig(build_args={"A": "1"}), dockerfile)
     labels = {} if architectures is None else {"nsg_cluster.architectures": architectures}
-    about = {"recipe": str(dockerfile), "builder": "definition", "program": "apptainer 1.4.5", "inputs": inputs}
+    about: dict[str, Any] = {"recipe": str(dockerfile), "builder": "definition", "program": "apptainer 1.4.5"}
+    about |= {"inputs": blueprint.inputs(), "settings": blueprint.settings()}
     manifest = Manifest(
         name="a",
         image=name,
@@ -61,7 +63,7 @@ def built(bench: Bench, *, architectures: str | None = "70;80+PTX", name: str = 
         size=len(SIF),
         created=created,
         labels=labels,
-        **about,  # type: ignore[arg-type]
+        **about,
     )
     write_manifest(images, manifest)
     return images / name
@@ -98,6 +100,12 @@ def test_an_image_that_is_older_than_its_dockerfile_is_said_but_the_package_itse
     (note,) = plan(bench, site).image.notes
     assert "a-1.sif is older than" in note and "changed since: file tool" in note
     assert f"note: {note}" in plan(bench, site).image.lines()
+    (bench.root / "tool").write_text("1")
+    (note,) = plan(bench, site, "container.build_args={A: '2'}").image.notes
+    assert "changed since: recipe" in note
+    (bench.root / "docker/Dockerfile").write_text("FROM a\nCOPY gone /\n")
+    (note,) = plan(bench, site).image.notes
+    assert "gone is missing in the context" in note
 
 
 def test_an_image_without_code_for_the_gpus_is_refused_before_anything_is_queued(bench: Bench, site: Path) -> None:
