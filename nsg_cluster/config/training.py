@@ -8,18 +8,21 @@ from pydantic import Field, model_validator
 
 from nsg_cluster.config.base import Config, Fraction, NonNegative, PositiveFloat, PositiveInt
 
-__all__ = ["Background", "DeadStart", "LossConfig", "OptimizerConfig", "ScheduleConfig", "TrainConfig"]
+__all__ = ["Background", "CenterCrop", "DeadStart", "LossConfig", "OptimizerConfig", "ScheduleConfig", "TrainConfig"]
 
 Background = Literal["white", "black", "random"]
 Beta = Annotated[float, Field(ge=0, lt=1)]
 
 
 class OptimizerConfig(Config):
-    """Adam."""
+    """What moves the weights."""
 
+    kind: Literal["adam", "radam", "nadam", "sgd"] = "adam"
+    """``adam`` suits most; ``radam`` starts more gently, which saves scenes with much empty space; ``sgd`` has a
+    momentum of ``betas[0]``."""
     backend: Literal["native", "torch", "apex"] = "native"
-    """``native`` passes over entries of hash tables that no sample touched; ``torch`` and ``apex`` are the fused Adams
-    of those packages, the latter on a GPU."""
+    """Of ``adam``: ``native`` passes over entries of hash tables that no sample touched; ``torch`` and ``apex`` are the
+    fused Adams of those packages, the latter on a GPU. The other kinds are PyTorch's."""
     learning_rate: Annotated[float, Field(gt=0, le=10)] = 1e-2
     """Peak learning rate."""
     betas: tuple[Beta, Beta] = (0.9, 0.99)
@@ -35,7 +38,7 @@ class OptimizerConfig(Config):
 class ScheduleConfig(Config):
     """Learning rate over the steps."""
 
-    kind: Literal["constant", "cosine", "exponential", "milestones"] = "exponential"
+    kind: Literal["constant", "cosine", "exponential", "milestones", "polynomial"] = "exponential"
     """Shape after the warm-up."""
     warmup_steps: Annotated[int, Field(ge=0)] = 100
     """Steps over which the rate rises linearly."""
@@ -45,6 +48,8 @@ class ScheduleConfig(Config):
     """Parts of the training after which ``milestones`` lowers the rate."""
     milestone_factor: Annotated[float, Field(gt=0, le=1)] = 0.33
     """Factor by which it does."""
+    power: PositiveFloat = 0.9
+    """Of ``polynomial``: the rate is the part of the training that is left, to this power."""
 
 
 class LossConfig(Config):
@@ -76,6 +81,17 @@ class DeadStart(Config):
     """How often training starts again from another seed before it is given up."""
 
 
+class CenterCrop(Config):
+    """Training on the middle of the images at first, where the object is: a network that sees nothing but background
+    may never see anything else.
+    """
+
+    steps: PositiveInt = 500
+    """Steps during which pixels are drawn from the middle alone (precrop_iters, center_crop_iter)."""
+    fraction: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    """Part of the width and of the height that counts as the middle (precrop_frac)."""
+
+
 class TrainConfig(Config):
     """How long and how training runs."""
 
@@ -86,8 +102,11 @@ class TrainConfig(Config):
     samples: Annotated[int, Field(ge=256, le=1 << 24)] | None = 1 << 15
     """Field evaluations aimed at in each step, which bounds memory; ``null`` to take as many ``rays`` in every step. On
     a GPU whose memory is full, half of them, and then again half."""
-    pixels: Literal["uniform", "error_map"] = "uniform"
-    """Which pixels are drawn: all equally often, or half of them where errors were large."""
+    pixels: Literal["uniform", "error_map", "one_image"] = "uniform"
+    """Which pixels are drawn: all equally often, or half of them where errors were large, or in each step those of one
+    image alone."""
+    center_crop: CenterCrop | None = None
+    """Look at the middle of the images first; not by default."""
     background: Background = "random"
     """Color behind transparent training pixels; evaluation uses ``evaluate.background``."""
     transmittance_threshold: Annotated[float, Field(ge=0, lt=1)] = 1e-4
@@ -122,6 +141,10 @@ class TrainConfig(Config):
             wrong.append("precision 'float16' needs a GPU and device is 'cpu'; take 'float32'")
         if self.device == "cpu" and self.optimizer.backend == "apex":
             wrong.append("optimizer.backend 'apex' needs a GPU and device is 'cpu'; take 'native'")
+        if self.optimizer.backend != "native" and self.optimizer.kind != "adam":
+            wrong.append(f"optimizer.backend '{self.optimizer.backend}' is of kind 'adam'; leave it out")
+        if self.center_crop is not None and self.pixels == "error_map":
+            wrong.append("pixels 'error_map' draws from whole images; leave center_crop out, or take 'uniform'")
         if wrong:
             raise ValueError("\n".join(wrong))
         return self

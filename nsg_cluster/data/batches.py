@@ -46,10 +46,28 @@ class RayBatches:
         """Draw pixels uniformly over all images, with replacement; the batch depends on the generator's state alone."""
         return self.at(self.draw_pixels(num_rays, generator))
 
-    def draw_pixels(self, num_rays: int, generator: Generator) -> Int[Tensor, " rays"]:
-        """Return the indices of the pixels that ``draw`` draws."""
-        drawn = torch.randint(self.pixels.shape[0], (num_rays,), generator=generator, device=generator.device)
-        return drawn.to(self.pixels.device)
+    def draw_pixels(
+        self, num_rays: int, generator: Generator, *, one_image: bool = False, fraction: float = 1.0
+    ) -> Int[Tensor, " rays"]:
+        """Return the indices of drawn pixels.
+
+        Args:
+            num_rays: How many.
+            generator: What the drawn pixels depend on.
+            one_image: Draw all of them from one image, which is drawn first.
+            fraction: Part of the width and of the height, around the middle, that they come from.
+        """
+        height, width = self.cameras.height, self.cameras.width
+        if not one_image and fraction >= 1:
+            return self._drawn(self.pixels.shape[0], num_rays, generator)
+        images = self._drawn(len(self.cameras), 1 if one_image else num_rays, generator)
+        rows, columns = (max(1, round(side * fraction)) for side in (height, width))
+        place = self._drawn(rows * columns, num_rays, generator)
+        row = (height - rows) // 2 + torch.div(place, columns, rounding_mode="floor")
+        return (images * height + row) * width + (width - columns) // 2 + place % columns
+
+    def _drawn(self, end: int, count: int, generator: Generator) -> Int[Tensor, " count"]:
+        return torch.randint(end, (count,), generator=generator, device=generator.device).to(self.pixels.device)
 
     def image(self, index: int) -> RayBatch:
         """Return all pixels of one image, row by row."""

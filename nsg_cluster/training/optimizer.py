@@ -19,7 +19,7 @@ __all__ = ["build_optimizer", "clip_gradients", "set_learning_rates"]
 
 
 def build_optimizer(model: nn.Module, config: OptimizerConfig) -> torch.optim.Optimizer:
-    """Return Adam over a model's parameters.
+    """Return an optimizer of a model's parameters.
 
     Only weights of linear layers decay. Poses are a group of their own, whose rate is their own too.
 
@@ -27,7 +27,12 @@ def build_optimizer(model: nn.Module, config: OptimizerConfig) -> torch.optim.Op
         MachineError: The package of the backend is missing.
     """
     groups = _groups(model, config.weight_decay)
+    if config.kind == "sgd":
+        return torch.optim.SGD(groups, lr=config.learning_rate, momentum=config.betas[0])
     common: dict[str, Any] = {"lr": config.learning_rate, "betas": config.betas, "eps": config.eps}
+    if config.kind != "adam":
+        kinds = {"radam": torch.optim.RAdam, "nadam": torch.optim.NAdam}
+        return kinds[config.kind](groups, **common)
     if config.backend == "native":
         return Adam(groups, **common)
     if config.backend == "torch":

@@ -28,4 +28,6 @@ def learning_rate_factor(config: ScheduleConfig, step: int, steps: int) -> float
         return float(config.milestone_factor ** sum(step >= milestone * steps for milestone in config.milestones))
     if config.kind == "cosine":
         return config.final_factor + (1 - config.final_factor) * (1 + math.cos(math.pi * progress)) / 2
+    if config.kind == "polynomial":
+        return float(max(0.0, 1 - progress) ** config.power)
     return float(config.final_factor**progress)

@@ -112,7 +112,7 @@ def _forward(experiment: Experiment, batches: RayBatches, state: State) -> _Forw
         return step_generator(experiment.seed, restart=state.restart, step=state.step, purpose=purpose, device=device)
 
     model.before_step(state.step, generator("occupancy"))
-    pixels = _draw(batches, state, generator("batch"))
+    pixels = _draw(config, batches, state, generator("batch"))
     batch = batches.at(pixels)
     background = background_colors(config.background, state.rays, generator=generator("background"), device=device)
     truth = batch.over(background)
@@ -130,10 +130,12 @@ def _forward(experiment: Experiment, batches: RayBatches, state: State) -> _Forw
     return _Forward(batch=batch, truth=truth, background=background, rendering=rendering, score=scored)
 
 
-def _draw(batches: RayBatches, state: State, generator: Generator) -> Int[Tensor, " rays"]:
+def _draw(config: TrainConfig, batches: RayBatches, state: State, generator: Generator) -> Int[Tensor, " rays"]:
     if state.error_map is not None:
         return state.error_map.draw(state.rays, generator)
-    return batches.draw_pixels(state.rays, generator)
+    crop = config.center_crop
+    fraction = crop.fraction if crop is not None and state.step < crop.steps else 1.0
+    return batches.draw_pixels(state.rays, generator, one_image=config.pixels == "one_image", fraction=fraction)
 
 
 def _halve(state: State) -> str:

@@ -90,3 +90,19 @@ def test_images_without_alpha_are_opaque_and_stay_eight_bit_in_memory() -> None:
     assert batches.pixels.shape == (60, 3)
     alpha: Tensor = batches.image(2).alpha
     assert alpha.tolist() == [1.0] * 20
+
+
+def test_pixels_of_one_image_or_of_the_middle_alone_can_be_drawn() -> None:
+    batches = RayBatches(views(), "cpu")
+    images = [
+        torch.div(batches.draw_pixels(200, seeded(seed), one_image=True), 20, rounding_mode="floor")
+        for seed in range(9)
+    ]
+    assert all(len(drawn.unique()) == 1 for drawn in images)
+    assert len(torch.cat(images).unique()) == 3
+    middle = batches.draw_pixels(500, seeded(0), fraction=0.5)
+    assert (torch.div(middle, 5, rounding_mode="floor") % 4).unique().tolist() == [1, 2]
+    assert (middle % 5).unique().tolist() == [1, 2]
+    assert len(torch.div(middle, 20, rounding_mode="floor").unique()) == 3
+    whole = batches.draw_pixels(2000, seeded(0), one_image=True)
+    assert len((whole % 20).unique()) == 20

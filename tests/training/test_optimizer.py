@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from nsg_cluster.config.schema import OptimizerConfig, PosesConfig, ScheduleConfig
+from nsg_cluster.config.schema import OptimizerConfig, PosesConfig, ScheduleConfig, TrainConfig
 from nsg_cluster.core.errors import MachineError
 from nsg_cluster.fields.hashgrid import HashGrid
 from nsg_cluster.models.per_image import PerImage
@@ -104,3 +104,22 @@ def test_apex_is_asked_for_in_vain_in_one_sentence() -> None:
         pytest.skip("apex is installed")
     with pytest.raises(MachineError, match=r"train\.optimizer\.backend: 'apex' cannot be used here .*; take 'native'"):
         build_optimizer(Small(), OptimizerConfig(backend="apex"))
+
+
+@pytest.mark.parametrize("kind", ["adam", "radam", "nadam", "sgd"])
+def test_every_kind_of_optimizer_finds_the_bottom_of_a_bowl(kind: str) -> None:
+    model = Small()
+    config = OptimizerConfig.model_validate({"kind": kind, "learning_rate": 0.05, "betas": (0.9, 0.99)})
+    optimizer = build_optimizer(model, config)
+    for step in range(400):
+        set_learning_rates(optimizer, config, ScheduleConfig(kind="cosine", warmup_steps=0), step=step, steps=400)
+        optimizer.zero_grad()
+        loss = (model.table - torch.tensor([0.3, -2.0, 1.0])).square().sum()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+    assert torch.allclose(model.table.detach(), torch.tensor([0.3, -2.0, 1.0]), atol=1e-2)
+
+
+def test_only_adam_has_other_backends() -> None:
+    with pytest.raises(ValueError, match=r"optimizer\.backend 'torch' is of kind 'adam'"):
+        TrainConfig(optimizer=OptimizerConfig(kind="radam", backend="torch"))

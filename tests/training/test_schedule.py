@@ -36,3 +36,8 @@ def test_constant_stays_and_a_warm_up_may_be_all_there_is() -> None:
 def test_the_rate_is_lowered_at_each_milestone() -> None:
     factors = curve(20, kind="milestones", warmup_steps=2, milestones=[0.5, 0.75], milestone_factor=0.1)
     assert factors == pytest.approx([0.5, 1.0] + [1.0] * 8 + [0.1] * 5 + [0.01] * 5)
+
+
+def test_a_polynomial_falls_to_nothing_at_the_end() -> None:
+    factors = curve(11, kind="polynomial", warmup_steps=0, power=2.0)
+    assert factors == pytest.approx([(1 - i / 10) ** 2 for i in range(11)])
