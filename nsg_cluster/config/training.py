@@ -82,9 +82,7 @@ class DeadStart(Config):
 
 
 class CenterCrop(Config):
-    """Training on the middle of the images at first, where the object is: a network that sees nothing but background
-    may never see anything else.
-    """
+    """Training on the middle of the images at first, where the object is."""
 
     steps: PositiveInt = 500
     """Steps during which pixels are drawn from the middle alone (precrop_iters, center_crop_iter)."""
