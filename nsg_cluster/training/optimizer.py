@@ -30,9 +30,10 @@ def build_optimizer(model: nn.Module, config: OptimizerConfig) -> torch.optim.Op
     if config.kind == "sgd":
         return torch.optim.SGD(groups, lr=config.learning_rate, momentum=config.betas[0])
     common: dict[str, Any] = {"lr": config.learning_rate, "betas": config.betas, "eps": config.eps}
-    if config.kind != "adam":
-        kinds = {"radam": torch.optim.RAdam, "nadam": torch.optim.NAdam}
-        return kinds[config.kind](groups, **common)
+    if config.kind == "radam":
+        return torch.optim.RAdam(groups, **common)
+    if config.kind == "nadam":
+        return torch.optim.NAdam(groups, **common)
     if config.backend == "native":
         return Adam(groups, **common)
     if config.backend == "torch":
