@@ -100,6 +100,9 @@ class TrainConfig(Config):
     samples: Annotated[int, Field(ge=256, le=1 << 24)] | None = 1 << 15
     """Field evaluations aimed at in each step, which bounds memory; ``null`` to take as many ``rays`` in every step. On
     a GPU whose memory is full, half of them, and then again half."""
+    rays_at_once: Annotated[int, Field(ge=16)] | None = None
+    """Rays whose gradients are computed at once; those of a step's parts add up to the same, in less memory. All by
+    default."""
     pixels: Literal["uniform", "error_map", "one_image"] = "uniform"
     """Which pixels are drawn: all equally often, or half of them where errors were large, or in each step those of one
     image alone."""

@@ -29,6 +29,10 @@ class RayBatch:
     alpha: Float[Tensor, " rays"]
     """Coverage of the pixel, 0 to 1."""
 
+    def __getitem__(self, part: slice) -> RayBatch:
+        """Return some of the rays."""
+        return RayBatch(rays=self.rays[part], color=self.color[part], alpha=self.alpha[part])
+
     def over(self, background: Float[Tensor, "rays 3"]) -> Float[Tensor, "rays 3"]:
         """Return the color over a background."""
         return self.color + (1.0 - self.alpha)[:, None] * background

@@ -13,7 +13,6 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from nsg_cluster.core.errors import TrainingError
-from nsg_cluster.models.base import Rendering
 from nsg_cluster.training.objective import Score
 
 __all__ = ["Vitals", "check_finite", "death", "measure_vitals"]
@@ -39,7 +38,7 @@ class Vitals:
 
 
 def measure_vitals(
-    rendering: Rendering,
+    opacity: Float[Tensor, " rays"],
     score: Score,
     *,
     truth: Float[Tensor, "rays 3"],
@@ -48,7 +47,7 @@ def measure_vitals(
 ) -> Vitals:
     """Return the vital signs of a rendered batch."""
     return Vitals(
-        opacity=float(rendering.opacity.detach().mean()),
+        opacity=float(opacity.mean()),
         alpha=float(alpha.mean()),
         error=float(score.squared_error),
         error_of_nothing=float((truth - background).square().mean()),

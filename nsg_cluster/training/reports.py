@@ -63,7 +63,7 @@ class Reports:
     def step_done(self, done: Step, state: State) -> None:
         """Report on the step that led to a state; the first step is 1."""
         step, score = state.step, done.score
-        rays, samples = len(done.rendering.opacity), len(done.rendering.samples)
+        rays, samples = done.num_rays, done.num_samples
         loss = score.loss.detach()
         with disk_errors():
             self._progress.step_done(step, rays=rays, samples=samples, loss=loss, squared_error=score.squared_error)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
 from nsg_cluster.config.schema import Experiment, SceneGraphConfig
@@ -28,7 +28,9 @@ MIN_RAYS, MAX_RAYS = 16, 1 << 20
 class Step:
     """What one step did."""
 
-    rendering: Rendering
+    num_rays: int
+    num_samples: int
+    """Field evaluations of the rays."""
     score: Score
     vitals: Vitals | None
     """Measured where a dead start is looked for."""
@@ -43,7 +45,9 @@ class _Forward:
     batch: RayBatch
     truth: Tensor
     background: Tensor
-    rendering: Rendering
+    color: Tensor
+    opacity: Tensor
+    num_samples: int
     score: Score
 
 
@@ -82,9 +86,15 @@ def take_step(
     if state.average is not None:
         state.average.update(state.step)
     if state.samples is not None:
-        state.rays = next_rays(state.rays, len(done.rendering.samples), state.samples)
+        state.rays = next_rays(state.rays, done.num_samples, state.samples)
     look = state.step % config.dead_start.check_step == 0
-    return Step(rendering=done.rendering, score=done.score, vitals=_vitals(done) if look else None, rates=rates)
+    return Step(
+        num_rays=len(done.opacity),
+        num_samples=done.num_samples,
+        score=done.score,
+        vitals=_vitals(done) if look else None,
+        rates=rates,
+    )
 
 
 def next_rays(rays: int, samples: int, target: int) -> int:
@@ -116,18 +126,57 @@ def _forward(experiment: Experiment, batches: RayBatches, state: State) -> _Forw
     batch = batches.at(pixels)
     background = background_colors(config.background, state.rays, generator=generator("background"), device=device)
     truth = batch.over(background)
-    rendering = model.render_rays(
+    state.optimizer.zero_grad()
+    jitter, size = generator("jitter"), config.rays_at_once or state.rays
+    done = [
+        _pass(config, state, batch[part], background[part], jitter, share=len(truth[part]) / state.rays)
+        for part in (slice(first, first + size) for first in range(0, state.rays, size))
+    ]
+    color, opacity = (torch.cat([getattr(each, name).detach() for each, _ in done]) for name in ("color", "opacity"))
+    if state.error_map is not None:
+        state.error_map.update(pixels, (color - truth).square().mean(dim=1))
+    return _Forward(
+        batch=batch,
+        truth=truth,
+        background=background,
+        color=color,
+        opacity=opacity,
+        num_samples=sum(len(each.samples) for each, _ in done),
+        score=done[0][1] if len(done) == 1 else _sum([part for _, part in done]),
+    )
+
+
+def _pass(
+    config: TrainConfig,
+    state: State,
+    batch: RayBatch,
+    background: Float[Tensor, "rays 3"],
+    jitter: Generator,
+    *,
+    share: float,
+) -> tuple[Rendering, Score]:
+    """Render a part of a batch and add its gradients; return the rendering and its share of the score."""
+    rendering = state.model.render_rays(
         batch.rays,
         background=background,
-        generator=generator("jitter"),
+        generator=jitter,
         transmittance_threshold=config.transmittance_threshold,
     )
-    scored = score(config.loss, rendering, truth, model.regularizers())
-    state.optimizer.zero_grad()
-    torch.autograd.backward(scored.loss * state.loss_scale.factor)
-    if state.error_map is not None:
-        state.error_map.update(pixels, (rendering.color.detach() - truth).square().mean(dim=1))
-    return _Forward(batch=batch, truth=truth, background=background, rendering=rendering, score=scored)
+    scored = score(config.loss, rendering, batch.over(background), state.model.regularizers())
+    torch.autograd.backward(scored.loss * (share * state.loss_scale.factor))
+    if share == 1:
+        return rendering, scored
+    terms = {name: share * term.detach() for name, term in scored.terms.items()}
+    return rendering, Score(loss=share * scored.loss.detach(), terms=terms, squared_error=share * scored.squared_error)
+
+
+def _sum(scores: Sequence[Score]) -> Score:
+    """Return the score of a batch from its parts' shares."""
+    return Score(
+        loss=torch.stack([part.loss for part in scores]).sum(),
+        terms={name: torch.stack([part.terms[name] for part in scores]).sum() for name in scores[0].terms},
+        squared_error=torch.stack([part.squared_error for part in scores]).sum(),
+    )
 
 
 def _draw(config: TrainConfig, batches: RayBatches, state: State, generator: Generator) -> Int[Tensor, " rays"]:
@@ -158,5 +207,5 @@ def _halve(state: State) -> str:
 
 def _vitals(done: _Forward) -> Vitals:
     return measure_vitals(
-        done.rendering, done.score, truth=done.truth, alpha=done.batch.alpha, background=done.background
+        done.opacity, done.score, truth=done.truth, alpha=done.batch.alpha, background=done.background
     )

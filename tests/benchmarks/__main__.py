@@ -13,7 +13,7 @@ import torch
 from nsg_cluster.ops.buffers import keep_freed_memory
 from tests.benchmarks.measure import gauges, machine
 
-NAMES = ("hash_step", "volume", "rendering", "scaling", "quality.toybox", "quality.lego")
+NAMES = ("hash_step", "volume", "rendering", "scaling", "networks", "quality.toybox", "quality.lego")
 
 
 def main() -> int:
@@ -22,7 +22,9 @@ def main() -> int:
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"which (default all): {', '.join(NAMES)}")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--threads", type=int, help="CPU threads (default: all of the process)")
-    parser.add_argument("--peer", type=Path, help="checkout of HashNeRF-pytorch to measure beside")
+    parser.add_argument(
+        "--peer", type=Path, help="checkout to measure beside: of HashNeRF-pytorch, for networks of nerf_pl"
+    )
     parser.add_argument("--out", type=Path, help="also write the document here")
     arguments = parser.parse_args()
     if unknown := set(arguments.names) - set(NAMES):

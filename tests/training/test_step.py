@@ -51,7 +51,7 @@ def test_the_number_of_rays_follows_the_sample_budget() -> None:
 def test_without_a_budget_every_step_has_as_many_rays() -> None:
     experiment = tiny(train={"samples": None, "rays": 50})
     batches, state = prepared(experiment)
-    assert [len(take_step(experiment, batches, state).rendering.opacity) for _ in range(3)] == [50, 50, 50]
+    assert [take_step(experiment, batches, state).num_rays for _ in range(3)] == [50, 50, 50]
 
 
 def test_full_memory_halves_the_budget_for_good_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,3 +85,19 @@ def test_memory_that_stays_full_ends_the_training_with_a_sentence(monkeypatch: p
     full(monkeypatch, times=100)
     with pytest.raises(MachineError, match="full with 16 rays already"):
         take_step(experiment, batches, state)
+
+
+def test_gradients_in_parts_add_up_to_those_of_the_whole_batch() -> None:
+    results = []
+    for at_once in (None, 16, 48):
+        experiment = tiny(train={"samples": None, "rays": 64, "rays_at_once": at_once, "background": "white"})
+        batches, state = prepared(experiment)
+        done = take_step(experiment, batches, state)
+        gradients = [parameter.grad for parameter in state.model.parameters() if parameter.grad is not None]
+        results.append((done, torch.cat([gradient.flatten() for gradient in gradients])))
+    (whole, expected), *parts = results
+    for done, gradient in parts:
+        assert (done.num_rays, done.num_samples) == (whole.num_rays, whole.num_samples)
+        torch.testing.assert_close(gradient, expected, rtol=1e-3, atol=1e-7)
+        torch.testing.assert_close(done.score.loss, whole.score.loss.detach())
+        assert set(done.score.terms) == set(whole.score.terms)
