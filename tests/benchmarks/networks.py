@@ -2,7 +2,7 @@
 
 ``nerf``: 1024 rays, 64 coarse and 192 fine points on each. ``--peer DIR`` takes a checkout of nerf_pl, whose networks
 and ``render_rays`` run beside in the same process with Adam and the same rays. ``mipnerf360``: 256 rays at multinerf's
-size, whose JAX program took 9.0 CPU-seconds on two cores of such a machine. Memory is the growth of the resident size of
+size, whose JAX program took 9.0 CPU-seconds on such a machine. Memory is the growth of the resident size of
 a process of its own.
 """
 
