@@ -28,6 +28,8 @@ class Source:
 
     path: str
     """Relative to the context, with no link in it."""
+    name: str
+    """What a file is called in a folder that it is copied to: the link's name, where it was found by a link."""
     is_folder: bool
     is_archive: bool
 
@@ -98,7 +100,8 @@ class Context:
             raise SourceError(f"{shown} is a link to {resolved}, outside the context {self.root}")
         relative = resolved.relative_to(root).as_posix()
         is_folder = resolved.is_dir()
-        return Source(path=relative, is_folder=is_folder, is_archive=not is_folder and _is_archive(resolved))
+        is_archive = not is_folder and _is_archive(resolved)
+        return Source(path=relative, name=path.name, is_folder=is_folder, is_archive=is_archive)
 
     def _brings_back_below(self, name: str) -> bool:
         return any(pattern.brings_back and pattern.text.startswith(f"{name}/") for pattern in self.patterns)

@@ -43,11 +43,10 @@ class Copier:
 
     def stage_mount(self, instruction: Instruction, source: str, origin: str | None) -> str:
         """Stage what a mount shows and return the path in the staging folder, for the shell."""
-        number = self._next()
         if origin is not None:
-            self._from_stage(origin, source, number)
-            return f"{shell.STAGING}/{number}/{quote(posixpath.basename(source.rstrip('/')))}"
+            return self._from_stage(origin, source)
         found = self._find(instruction, source)
+        number = self._next()
         self._pack(found[0], number, ())
         return f"{shell.STAGING}/{number}/{quote(found[0].path)}"
 
@@ -57,7 +56,7 @@ class Copier:
 
     def _transfer(self, instruction: Instruction, *, unpacks: bool) -> None:
         *sources, target = self._arguments(instruction)
-        destination = self.stage.resolve(self.stage.expand(target))
+        destination = self.stage.destination(self.stage.expand(target), instruction)
         origin = instruction.flag("from")
         if origin is not None:
             origin = self.stage.known(origin, instruction)
@@ -86,9 +85,7 @@ class Copier:
                 return [self._text(heredoc.name, heredoc.content, expands=heredoc.expands)]
         source = self.stage.known(word, instruction)
         if origin is not None:
-            number = self._next()
-            self._from_stage(origin, source, number)
-            return [f"{shell.STAGING}/{number}/*"]
+            return [self._from_stage(origin, source)]
         if instruction.keyword == "ADD" and REPOSITORY.match(source):
             raise WordError(f"ADD {source}: a repository is not fetched; clone it in a RUN, or beside the Dockerfile")
         if instruction.keyword == "ADD" and REMOTE.match(source):
@@ -122,10 +119,14 @@ class Copier:
             return f"{shell.STAGING}/{number}"
         exclude = tuple(instruction.all_flags("exclude"))
         self._pack(source, number, exclude)
-        below = "" if source.path == "." else f"/{source.path}"
-        if instruction.flag("parents") in {"", "true"}:
-            return f"{shell.STAGING}/{number}"
-        return f"{shell.STAGING}/{number}{quote(below) if below else ''}"
+        staged = f"{shell.STAGING}/{number}"
+        if source.path == "." or instruction.flag("parents") in {"", "true"}:
+            return staged
+        if source.is_folder or posixpath.basename(source.path) == source.name:
+            return f"{staged}/{quote(source.path)}"
+        old, new = (f'"$nsg_root"{staged}/{quote(name)}' for name in (source.path, source.name))
+        self.stage.result.setup.append(f"mv {old} {new}")
+        return f"{staged}/{quote(source.name)}"
 
     def _pack(self, source: Source, number: int, exclude: tuple[str, ...]) -> None:
         words = [quote(word) for word in self.stage.context.tar_options(source, exclude)]
@@ -139,8 +140,12 @@ class Copier:
         self.stage.result.setup.append(shell.call("nsg_fetch", *words))
         return f"{shell.STAGING}/{number}/{quote(name)}"
 
-    def _from_stage(self, origin: str, source: str, number: int) -> None:
-        self._files_from(origin, source, f"{shell.STAGING}/{number}/")
+    def _from_stage(self, origin: str, source: str) -> str:
+        """Stage what another stage has and return what it is called there, a pattern of the shell."""
+        staged = f"{shell.STAGING}/{self._next()}"
+        # With a slash at its end Apptainer would leave the folder's own name out.
+        self._files_from(origin, source.rstrip("/") or "/", f"{staged}/")
+        return f"{staged}/." if _is_root(source) else f"{staged}/*"
 
     def _files_from(self, origin: str, source: str, target: str) -> None:
         files = self.stage.result.layer_files.setdefault(self.stage.plan.label(origin), [])
@@ -172,11 +177,19 @@ class Copier:
     def _packed_by(self, instruction: Instruction, origin: str, sources: list[str], destination: Value) -> None:
         """Let the other stage lay out what is copied, for an image that has no shell to do it."""
         number = self._next()
-        names = [quote(posixpath.join("/", self.stage.known(source, instruction))) for source in sources]
+        paths = [posixpath.join("/", self.stage.known(source, instruction)) for source in sources]
+        names = ["/." if _is_root(path) else quote(path) for path in paths]
         packed = f"{shell.PACKED}/{self.stage.stage.index}-{number}"
         to = quote(packed + (literal(destination) or "/"))
-        lines = [shell.call("nsg_place", "''", "''", to, *names)]
+        before: list[str] = []
         if instruction.flag("chmod"):
-            lines.append(f"chmod -R {self._option(instruction, 'chmod')} {to}")
-        self.stage.result.packed += [(self.stage.plan.label(origin), line) for line in lines]
+            staged = f"{shell.STAGING}/{packed.rpartition('/')[2]}"
+            before = [f"mkdir -p {staged}", f"cp -a {' '.join(names)} {staged}/"]
+            names = [f"{staged}/*"]
+        place = shell.call("nsg_place", self._option(instruction, "chmod"), "''", to, *names)
+        self.stage.result.packed += [(self.stage.plan.label(origin), line) for line in (*before, place)]
         self._files_from(origin, f"{packed}/", "/")
+
+
+def _is_root(path: str) -> bool:
+    return posixpath.normpath(f"/{path}") in {"/", "//"}

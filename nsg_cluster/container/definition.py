@@ -176,7 +176,7 @@ class DefinitionWriter(SingularityWriter):  # type: ignore[misc]
         labels = [] if recipe.fromHeader == SCRATCH else recipe.labels
         if is_image:
             recipe.install += [shell.call("nsg_label", *map(quote, pair)) for pair in labels]
-        if recipe.install and (recipe.setup or recipe.layer_files):
+        if recipe.install:
             recipe.install.append(f"rm -rf {shell.STAGING}")
         elif recipe.setup:
             recipe.setup.append(f'rm -rf "$nsg_root"{shell.STAGING}')

@@ -24,7 +24,7 @@ from nsg_cluster.container.loss import Loss
 from nsg_cluster.container.running import RunWriter
 from nsg_cluster.container.stages import SCRATCH, Plan, Stage
 from nsg_cluster.container.startup import Startup, keep_base_script
-from nsg_cluster.container.words import Reference, Value, WordError, expand, literal, shell_word
+from nsg_cluster.container.words import Reference, Value, WordError, expand, in_double_quotes, literal, shell_word
 
 __all__ = ["StageParser", "StageRecipe"]
 
@@ -131,6 +131,19 @@ class StageParser(DockerParser):  # type: ignore[misc]
         clean = posixpath.normpath(text).replace("//", "/")
         return (clean + "/" if text.endswith(("/", "/.")) and clean != "/" else clean,)
 
+    def destination(self, value: Value, instruction: Instruction) -> Value:
+        """Return a path of the image made absolute, and note what is surprising about it."""
+        first = value[0] if value else ""
+        relative = not isinstance(first, Reference) and not first.startswith("/")
+        if relative and not self.has_workdir and self.stage.image != SCRATCH:
+            self.lose(instruction, "changed", "is relative to '/': Singularity does not know a base image's WORKDIR")
+        found = self.resolve(value)
+        covered = re.match(r"(/tmp|/var/tmp|/root|/home)(/|$)", literal(found) or "")
+        if covered and self.stage is self.plan.stages[-1]:
+            hidden = f"lands in {covered[1]}, which is covered by the host's, or closed to users, when the image is run"
+            self.lose(instruction, "note", hidden)
+        return found
+
     def lose(self, instruction: Instruction, kind: str, sentence: str) -> None:
         """Add to the loss report."""
         loss = Loss(line=instruction.line, instruction=instruction.keyword, kind=kind, sentence=sentence)  # type: ignore[arg-type]
@@ -204,14 +217,17 @@ class StageParser(DockerParser):  # type: ignore[misc]
     def _workdir(self, instruction: Instruction) -> None:
         text = literal(self.expand(instruction.text))
         value: Value = (text.rstrip("/") or "/",) if text is not None else self.expand(instruction.text)
-        self.folder = self.resolve(value)
+        self.folder = self.destination(value, instruction)
         self.has_workdir = True
         word = shell_word(self.folder)
         if self.begins_empty:
             self.copier.folder_by_host(word)
         else:
-            self.post(shell.note(instruction.line, f"WORKDIR {instruction.text}"), shell.call("nsg_folder", word))
+            self.post(shell.note(instruction.line, f"WORKDIR {instruction.text}"), self._make(word))
         self.result.workdir = word
+
+    def _make(self, path: str) -> str:
+        return shell.call("nsg_folder", path, shell_word(self.user))
 
     def _user(self, instruction: Instruction) -> None:
         self.user = self.expand(instruction.text)
@@ -265,8 +281,11 @@ class StageParser(DockerParser):  # type: ignore[misc]
         self.lose(instruction, "changed", "becomes the label 'maintainer'")
 
     def _volume(self, instruction: Instruction) -> None:
-        self.result.volumes += instruction.items or instruction.text.split()
-        self.lose(instruction, "lost", "an image has no volumes; bind a folder of the host there when it is run")
+        paths = [self.resolve(self.expand(word)) for word in instruction.items or instruction.text.split()]
+        if not self.begins_empty:
+            self.post(*(self._make(shell_word(path)) for path in paths))
+        self.result.volumes += paths
+        self.lose(instruction, "changed", "becomes a folder; bind one of the host there when the image is run")
 
     def _expose(self, instruction: Instruction) -> None:
         self.result.ports += instruction.text.split()
@@ -291,11 +310,10 @@ class StageParser(DockerParser):  # type: ignore[misc]
 
     def _finish(self) -> None:
         result = self.result
-        kept = [(name, value) for name, value in self.env.items() if literal(value) is None]
-        result.environ = [
-            f"{name}={shell_word(value)}" for name, value in self.env.items() if (name, value) not in kept
-        ]
-        self.post(*(shell.call("nsg_keep", name) for name, _ in kept))
+        literals = {name: value for name, value in self.env.items() if literal(value) is not None}
+        # Double quotes, because the shell inside Apptainer that reads these keeps the backslash before a quoted quote.
+        result.environ = [f"{name}={in_double_quotes(value)}" for name, value in literals.items()]
+        self.post(*(shell.call("nsg_keep", name) for name in self.env if name not in literals))
         result.startup = replace(result.startup, workdir=result.workdir)
 
     def keep_base(self, path: str) -> None:

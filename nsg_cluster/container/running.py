@@ -43,7 +43,7 @@ class RunWriter:
         stage.post(
             shell.note(instruction.line, f"RUN {instruction.text}"),
             *before,
-            f"( cd {folder} && {command} ) </dev/null",
+            f"( nsg_in {folder} && {command} ) </dev/null",
             *after,
         )
 

@@ -26,11 +26,15 @@ umask 022
 nsg_root=${APPTAINER_ROOTFS:-$SINGULARITY_ROOTFS} nsg_path=$PATH
 """
 
-POST = """\
-set +x
+POST = r"""set +x
 umask 022
 nsg_root= nsg_path=$PATH nsg_line=1
 trap 'nsg_status=$?; [ $nsg_status = 0 ] || echo "Dockerfile:$nsg_line: failed with exit status $nsg_status" >&2' EXIT
+# While it builds, Apptainer shows the host's folders there; what RUN and COPY write belongs into the image.
+for nsg_dir in /tmp /var/tmp; do
+    while grep -q " $nsg_dir " /proc/self/mounts && umount -l "$nsg_dir"; do :; done
+    ! grep -q " $nsg_dir " /proc/self/mounts || echo "$nsg_dir is the host's here, and not kept: umount is missing" >&2
+done
 unset PS1 PROMPT_COMMAND
 case ${LD_LIBRARY_PATH-} in */.singularity.d/libs) LD_LIBRARY_PATH=${LD_LIBRARY_PATH%/.singularity.d/libs};; esac
 LD_LIBRARY_PATH=${LD_LIBRARY_PATH%:}
@@ -73,9 +77,19 @@ nsg_fetch() {
 # Stages a text: number, name, text.
 nsg_write() { mkdir -p "$nsg_root/.nsg/$1"; printf %s "$3" >"$nsg_root/.nsg/$1/$2"; }
 """,
-    "nsg_folder": """\
-# Makes a folder.
-nsg_folder() ( PATH=$nsg_path; umask 022; mkdir -p "$1" )
+    "nsg_in": """\
+# Enters the folder of a RUN.
+nsg_in() { cd "$1" && unset OLDPWD; }
+""",
+    "nsg_folder": r"""# Makes a folder: path, and the user whom it and those made above it belong to, or nothing.
+nsg_folder() (
+    PATH=$nsg_path; umask 022
+    nsg_top=$1
+    while [ ! -e "$(dirname "$nsg_top")" ]; do nsg_top=$(dirname "$nsg_top"); done
+    if [ -e "$1" ] || ! mkdir -p "$1" || [ -z "$2" ]; then [ -d "$1" ]; return; fi
+    case $2 in *:*) nsg_owner=$2 ;; *) nsg_owner=$2:$(id -g "$2" 2>/dev/null || echo 0) ;; esac
+    chown -R "$nsg_owner" "$nsg_top"
+)
 """,
     "nsg_inside": """\
 # Stops where a link leads out of the image, which the host would follow.
@@ -92,22 +106,30 @@ nsg_inside() {
 # Sets a label, also one that the base image has.
 nsg_label() { printf '%s %s\\n' "$1" "$2" >>"${APPTAINER_LABELS:-$SINGULARITY_LABELS}"; }
 """,
-    "nsg_place": """\
-# Copies what was staged: mode and owner or nothing, destination, then files and folders, of which the contents count.
+    "nsg_place": r"""# Copies: mode and owner or nothing, destination, then files, and folders, whose contents count.
+# PATH/. is a whole image. Mode and owner are for what was staged.
 nsg_place() (
     PATH=$nsg_path; umask 022
     nsg_mode=$1 nsg_owner=$2 nsg_to=$nsg_root$3; shift 3
     nsg_into=
-    case $nsg_to in */) nsg_into=yes;; esac
+    case $nsg_to in */) nsg_into=yes ;; esac
     if [ $# -gt 1 ] || [ -d "$nsg_to" ]; then nsg_into=yes; fi
     # An owner without a group has the group of its own number.
     case $nsg_owner in '' | *:*) ;; *) nsg_owner=$nsg_owner:$(id -u "$nsg_owner") ;; esac
     for nsg_from do
-        [ -z "$nsg_mode" ] || chmod -R "$nsg_mode" "$nsg_from"
-        chown -R "${nsg_owner:-0:0}" "$nsg_from"
+        case $nsg_from in "$nsg_root"/.nsg/*)
+            [ -z "$nsg_mode" ] || chmod -R "$nsg_mode" "$nsg_from"
+            # Not for those of root: it would clear their set-user bits.
+            if [ "$nsg_owner" ]; then chown -Rh "$nsg_owner" "$nsg_from"
+            else find "$nsg_from" ! -user 0 -exec chown -h 0:0 {} +; fi ;;
+        esac
         if [ -d "$nsg_from" ]; then
             mkdir -p "$nsg_to"
             for nsg_entry in "$nsg_from"/* "$nsg_from"/.[!.]* "$nsg_from"/..?*; do
+                case $nsg_entry in
+                    */./.nsg | */./.nsg-out | */./.singularity.d | */./.post.script) continue ;;
+                    */./dev | */./environment | */./proc | */./singularity | */./sys) continue ;;
+                esac
                 if [ -e "$nsg_entry" ] || [ -h "$nsg_entry" ]; then cp -a "$nsg_entry" "$nsg_to/"; fi
             done
         elif [ "$nsg_into" ]; then
@@ -120,55 +142,64 @@ nsg_place() (
     done
 )
 """,
-    "nsg_as": """\
-# Becomes another user and a program: user or user:group, then the program and its arguments.
+    "nsg_as": r"""# Becomes another user and a program: user or user:group, then the program and its arguments.
 nsg_as() {
-    nsg_user=${1%%:*}; nsg_group=; nsg_home=/
-    case $1 in *:*) nsg_group=${1#*:};; esac
+    nsg_user=${1%%:*} nsg_group= nsg_own= nsg_home=/
+    case $1 in *:*) nsg_group=${1#*:} ;; esac
     shift
     while IFS=: read -r nsg_name _ nsg_uid nsg_gid _ nsg_dir _; do
         if [ "$nsg_name" = "$nsg_user" ] || [ "$nsg_uid" = "$nsg_user" ]; then
-            nsg_user=$nsg_name nsg_group=${nsg_group:-$nsg_gid} nsg_home=$nsg_dir
+            nsg_user=$nsg_name nsg_own=$nsg_gid nsg_home=$nsg_dir
             break
         fi
     done </etc/passwd
+    while [ "$nsg_group" ] && IFS=: read -r nsg_name _ nsg_gid _; do
+        [ "$nsg_name" != "$nsg_group" ] || nsg_group=$nsg_gid
+    done </etc/group
+    nsg_group=${nsg_group:-${nsg_own:-0}}
     export HOME="$nsg_home"
-    if [ "$nsg_user" = root ] && [ "${nsg_group:-0}" = 0 ]; then exec "$@"; fi
-    nsg_group=${nsg_group:-0}
+    if [ "$nsg_user:$nsg_group" = root:0 ]; then exec "$@"; fi
     if chroot --skip-chdir --userspec="$nsg_user:$nsg_group" / true 2>/dev/null; then
         exec chroot --skip-chdir --userspec="$nsg_user:$nsg_group" / "$@"
-    elif su -s /bin/sh -c : "$nsg_user" 2>/dev/null; then
-        exec su -p -s /bin/sh -c 'exec "$@"' "$nsg_user" sh "$@"
+    elif [ "$nsg_group" = "$nsg_own" ] && su -s /bin/sh -c : -- "$nsg_user" 2>/dev/null; then
+        exec su -p -s /bin/sh -c 'exec "$@"' -- "$nsg_user" sh "$@"
     fi
-    echo "cannot become user '$nsg_user' in this build: it has to be in /etc/passwd of the image, and a range of" \\
-        "user numbers in /etc/subuid and /etc/subgid of this machine; ask its administrator, or leave USER out" >&2
+    echo "cannot become user $nsg_user with group $nsg_group in this build: the image needs the chroot of coreutils," \
+        "or the user in /etc/passwd; this machine needs a range for you in /etc/subuid and /etc/subgid" >&2
     exit 1
 }
 """,
-    "nsg_cover": """\
-# Covers a path for one RUN: path, folder or file to show there or nothing. What was there comes back.
+    "nsg_cover": r"""# Covers a path for one RUN: path, and what to show there or nothing. What was there comes back.
 nsg_cover() (
     PATH=$nsg_path; umask 022
     nsg_kept=/.nsg/covered$(echo "$1" | tr / _)
+    mkdir -p /.nsg
     if [ -e "$1" ]; then mv "$1" "$nsg_kept"; fi
-    if [ -f "$2" ]; then mkdir -p "$(dirname "$1")"; cp -a "$2" "$1"; return; fi
-    mkdir -p "$1"
+    # The first folder above that is missing too, and goes again.
+    nsg_top=$1
+    while [ ! -d "$(dirname "$nsg_top")" ]; do nsg_top=$(dirname "$nsg_top"); done
+    printf %s "$nsg_top" >"$nsg_kept.top"
+    mkdir -p "$(dirname "$1")"
+    if [ -f "$2" ]; then cp -a "$2" "$1"; return; fi
+    mkdir "$1"
     [ -z "$2" ] || cp -a "$2/." "$1/"
 )
 nsg_uncover() (
     PATH=$nsg_path; umask 022
     nsg_kept=/.nsg/covered$(echo "$1" | tr / _)
-    if [ -e "$nsg_kept" ]; then rm -rf "$1"; mv "$nsg_kept" "$1"; return; fi
-    if [ -d "$1" ]; then rm -rf "$1"; mkdir "$1"; else : >"$1"; fi
+    rm -rf "$1"
+    if [ -e "$nsg_kept" ]; then mv "$nsg_kept" "$1"; return; fi
+    nsg_dir=$1 nsg_top=$(cat "$nsg_kept.top")
+    while [ "$nsg_dir" != "$nsg_top" ]; do nsg_dir=$(dirname "$nsg_dir"); rmdir "$nsg_dir" 2>/dev/null || break; done
 )
 """,
-    "nsg_keep": """\
-# Makes a variable, whose value only this image knows, part of the image.
+    "nsg_keep": r"""# Makes a variable, whose value only this image knows, part of the image.
 nsg_keep() (
-    eval "nsg_value=\\$$1"
+    eval "nsg_value=\$$1"
     PATH=$nsg_path
-    nsg_value=$(printf '%s.' "$nsg_value" | sed "s/'/'\\\\\\\\''/g")
-    printf "export %s='%s'\\n" "$1" "${nsg_value%.}" >>"${APPTAINER_ENVIRONMENT:-$SINGULARITY_ENVIRONMENT}"
+    # Double quotes, because the shell inside Apptainer that reads this keeps the backslash of a quoted single quote.
+    nsg_value=$(printf '%s.' "$nsg_value" | sed 's/[\\"$`]/\\&/g')
+    printf 'export %s="%s"\n' "$1" "${nsg_value%.}" >>"${APPTAINER_ENVIRONMENT:-$SINGULARITY_ENVIRONMENT}"
 )
 """,
 }

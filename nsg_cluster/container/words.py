@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from nsg_cluster.container.quoting import protect, quote
 
-__all__ = ["Reference", "Value", "WordError", "expand", "literal", "shell_word"]
+__all__ = ["Reference", "Value", "WordError", "expand", "in_double_quotes", "literal", "shell_word"]
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*|[0-9@*#?$!-]")
 OPERATORS = (":-", ":+", ":?", "-", "+", "?", "##", "#", "%%", "%", "//", "/")
@@ -45,7 +45,12 @@ def literal(value: Value) -> str | None:
 def shell_word(value: Value) -> str:
     """Return a word of a shell script that has this value."""
     text = literal(value)
-    return quote(text) if text is not None else f'"{_double_quoted(value)}"'
+    return quote(text) if text is not None else in_double_quotes(value)
+
+
+def in_double_quotes(value: Value) -> str:
+    """Return a word of a shell script that has this value and is quoted by nothing but double quotes."""
+    return f'"{_double_quoted(value)}"'
 
 
 def _double_quoted(value: Value) -> str:

@@ -12,8 +12,8 @@ from tests.container.converting import converted, refusal
 def test_a_run_has_its_folder_its_shell_and_its_user(tmp_path: Path) -> None:
     text = 'FROM x\nSHELL ["/bin/bash", "-ec"]\nWORKDIR /w\nUSER u:g\nRUN a | b\nRUN ["c", "d e"]\n'
     lines = converted(tmp_path, text).text
-    assert "( cd /w && nsg_as u:g /bin/bash -ec 'a | b' ) </dev/null\n" in lines
-    assert "( cd /w && nsg_as u:g c 'd e' ) </dev/null\n" in lines
+    assert "( nsg_in /w && nsg_as u:g /bin/bash -ec 'a | b' ) </dev/null\n" in lines
+    assert "( nsg_in /w && nsg_as u:g c 'd e' ) </dev/null\n" in lines
 
 
 @pytest.mark.parametrize(

@@ -6,4 +6,4 @@ FROM localhost/tiny
 COPY --from=0 /out /copied
 COPY --from=1 two /named
 COPY --from=one /out/file /out/link /files/
-COPY --from=ONE /out/sub/ /merged/deep
+COPY --from=one /out/sub/ /merged/deep

@@ -2,7 +2,7 @@ FROM localhost/tiny
 ENV NAME=world
 COPY <<EOF /plain.txt
 hello ${NAME}
-"quotes" 'stay' \$NAME
+"quotes" 'stay'
 EOF
 COPY <<'EOF' /literal.txt
 hello ${NAME} $x {{ y }}

@@ -1,4 +1,4 @@
 FROM localhost/tiny
 COPY rootfs /
 COPY rootfs/etc/ /etc/
-RUN stat -c %a / /etc > /stat
+RUN stat -c %a /etc > /stat

@@ -1,7 +1,6 @@
 # escape=`
 FROM localhost/tiny
-ENV A=back\slash B=`$x
 RUN echo continued `
-    line > /out; echo "$A" >> /out
+    line > /out; echo "a\\b" >> /out
 COPY a.txt `
      /copied/

@@ -23,10 +23,6 @@ first
 A
 second
 B
-RUN <<EOF
-#!/bin/ash
-echo "shebang" > /shebang
-EOF
 RUN 3<<EOF cat <&3 > /three
 descriptor
 EOF

@@ -1,3 +1,3 @@
 FROM localhost/tiny
-SHELL ["/bin/ash", "-e", "-c"]
-CMD false; echo not reached
+SHELL ["/bin/ash", "-c"]
+CMD false; echo reached

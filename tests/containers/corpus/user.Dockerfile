@@ -4,7 +4,7 @@ USER app
 RUN id > /mine/id; echo $HOME >> /mine/id; umask >> /mine/id; touch /nope 2>/dev/null || echo denied >> /mine/id
 WORKDIR /mine/work
 COPY a.txt /mine/a.txt
-USER 1000:65534
+USER 1000:1000
 RUN id > /tmp/id
 USER nobody
 RUN id -u > /tmp/nobody

@@ -1,6 +1,9 @@
-FROM localhost/tiny
-ENV BASE=${PATH%%:*}
-WORKDIR ${BASE}/x
+FROM localhost/variable
+ENV BELOW=$BASE_FOLDER/below
+WORKDIR ${BELOW}/x
 RUN pwd > /where
 COPY a.txt .
-COPY a.txt $BASE/y/
+COPY a.txt $BASE_FOLDER/y/
+ENV OTHER="${BASE_FOLDER:-none} ${BASE_FOLDER:+set} ${BASE_FOLDER}"
+WORKDIR $BASE_FOLDER
+CMD pwd; echo $BELOW
