@@ -43,12 +43,16 @@ def status(*, runs: tuple[str, ...], watch: bool, as_json: bool) -> int:
     """
     if watch and as_json:
         raise click.UsageError("--json prints one document; it does not go with --watch")
+    from nsg_cluster.core.logs import printable
     from nsg_cluster.runs.find import find_runs
+    from nsg_cluster.runs.status import read_rows
 
     storage = options.storage_of()
     readers = _readers(find_runs(runs, storage))
     while True:
-        rows = [reader.read() for reader in readers]
+        rows = read_rows(readers)
+        for complaint in dict.fromkeys(row.complaint for row in rows if row.complaint):
+            click.echo(f"not everything is known: {printable(complaint)}", err=True)
         if as_json:
             options.print_json({"runs": [row.to_json() for row in rows]})
             return 0

@@ -10,6 +10,7 @@ import click
 from nsg_cluster.cli import options
 
 if TYPE_CHECKING:
+    from nsg_cluster.core.paths import RunPaths, StoragePaths
     from nsg_cluster.runs.submit import Plan
 
 __all__ = ["check_file", "follow_option", "script", "submit", "wait_option"]
@@ -20,6 +21,9 @@ max_parallel_option = click.option(
     metavar="N",
     type=click.IntRange(min=1),
     help="Tasks of a sweep that run at the same time. Default: resources.max_parallel.",
+)
+after_option = click.option(
+    "--after", metavar="RUN", multiple=True, help="Begin when this run has succeeded; may be repeated."
 )
 follow_option = click.option(
     "--follow/--detach",
@@ -33,10 +37,15 @@ wait_option = click.option("--wait", is_flag=True, help="Say nothing until the r
 @file_argument
 @options.overrides
 @options.site
-@click.option("--dry-run", is_flag=True, help="Print the resolved experiments, write and start nothing.")
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Print what would be done: experiments, script, command, checks, cost. Nothing is written or started.",
+)
 @follow_option
 @wait_option
 @max_parallel_option
+@after_option
 @options.as_json
 def submit(
     *,
@@ -47,6 +56,7 @@ def submit(
     follow: bool,
     wait: bool,
     max_parallel: int | None,
+    after: tuple[str, ...],
     as_json: bool,
 ) -> int:
     r"""Start an experiment: train, evaluate, render.
@@ -55,6 +65,8 @@ def submit(
       python launch.py configs/quickstart.yaml                       the word submit may be left out
       python launch.py submit configs/lego.yaml data.root=~/lego train.steps=5000
       python launch.py configs/sweeps/quickstart_learning_rate.yaml --max-parallel 2 --detach
+      python launch.py configs/lego.yaml --site abci3 --dry-run       script, command, limits and cost on a cluster
+      python launch.py configs/lego.yaml --site abci3 --after k3x9a2  begins when that run has succeeded
 
     A sweep becomes one run of many tasks. Settings after the file replace those in it. The run goes on when the
     terminal is closed; Control-C while following ends it, after a checkpoint. Continue it later with resubmit.
@@ -65,7 +77,9 @@ def submit(
     from nsg_cluster.runs import submit as runs_submit
 
     check_file(file)
-    plan = runs_submit.make_plan(file, overrides, site=site, max_parallel=max_parallel)
+    plan = runs_submit.make_plan(
+        file, overrides, site=site, max_parallel=max_parallel, after=_named(after, options.storage_of(site))
+    )
     if dry_run:
         _print_plan(plan, as_json=as_json)
         return 0
@@ -74,6 +88,13 @@ def submit(
     from nsg_cluster.cli.ending import attend
 
     return attend(runs_submit.submit(plan), follow=follow, wait=wait, as_json=as_json)
+
+
+def _named(words: tuple[str, ...], storage: StoragePaths) -> list[RunPaths]:
+    """Return the runs that are named."""
+    from nsg_cluster.runs.find import find_runs
+
+    return find_runs(words, storage) if words else []
 
 
 def check_file(file: Path) -> None:
@@ -98,9 +119,11 @@ def _print_plan(plan: Plan, *, as_json: bool) -> None:
     from nsg_cluster.config.compose import dump
     from nsg_cluster.config.memory import estimate_memory
     from nsg_cluster.config.sweep import spec_hash
+    from nsg_cluster.runs.preview import preview
 
     folder = plan.storage.runs / plan.experiment.name
     hashes = [spec_hash(element) for element in plan.elements]
+    ahead = preview(plan, plan.placement) if plan.placement else None
     if as_json:
         experiments = [element.model_dump(mode="json", by_alias=True) for element in plan.elements]
         memory = [estimate_memory(element).total for element in plan.elements]
@@ -116,15 +139,18 @@ def _print_plan(plan: Plan, *, as_json: bool) -> None:
                 "max_parallel": plan.request.max_parallel,
                 "container": plan.image.to_json() if plan.image else None,
                 "tasks": entries,
+                **(ahead.to_json() if ahead else {}),
             }
         )
         return
-    click.echo(
-        f"# {len(plan.elements)} task(s) on site {plan.site.name}, at most {plan.request.max_parallel} at a time"
-    )
+    parallel = plan.request.max_parallel or (1 if ahead is None else None)
+    limit = f", at most {parallel} at a time" if parallel else ""
+    click.echo(f"# {len(plan.elements)} task(s) on site {plan.site.name} ({plan.site.scheduler}){limit}")
     click.echo(f"# run folder: {folder}/<time>-<id>")
-    for line in plan.image.lines() if plan.image else ():
+    for line in (*(plan.image.lines() if plan.image else ()), *(ahead.lines if ahead else ())):
         click.echo(f"# {line}")
+    if ahead:
+        click.echo(f"---\n# script\n{ahead.script}", nl=False)
     for index, (element, digest) in enumerate(zip(plan.elements, hashes, strict=True)):
         click.echo(f"---\n# task {index}: {element.name} ({digest})")
         click.echo(f"# memory: {estimate_memory(element).sentence()}\n{dump(element)}", nl=False)

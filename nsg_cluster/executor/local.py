@@ -26,15 +26,16 @@ from typing import TYPE_CHECKING
 from nsg_cluster.core.errors import ConfigError, MachineError, NsgError, RunError
 from nsg_cluster.core.files import read_json
 from nsg_cluster.core.logs import set_up
-from nsg_cluster.core.paths import RunPaths
+from nsg_cluster.core.paths import RunPaths, TaskPaths
 from nsg_cluster.core.process import Child, start
 from nsg_cluster.core.signals import StopSignal
 from nsg_cluster.core.units import format_bytes
-from nsg_cluster.executor.charge import put_in_charge, take_charge
+from nsg_cluster.executor.charge import put_in_charge, starter_is_gone, take_charge
 from nsg_cluster.executor.machine import num_cpus, visible_gpus
 from nsg_cluster.executor.request import Request, TaskRequest
 from nsg_cluster.tasks.base import Task
 from nsg_cluster.tasks.cancel import cancel_task
+from nsg_cluster.tasks.orders import read_orders
 from nsg_cluster.tasks.status import TaskStatus, current_status, write_status
 from nsg_cluster.tasks.watch import ALL_GPUS, VISIBLE_GPUS, package_environment
 
@@ -146,6 +147,7 @@ class Supervisor:
         self._run, self._request = run, request
         self._parallel = min(request.max_parallel or 1, len(request.tasks))
         self._gpus = visible_gpus() if any(task.gpus for task in request.tasks) else ()
+        self._after = [RunPaths(Path(folder)) for folder in read_orders(run).after]
         self._waiting: deque[int] = deque()
         # By slot: the index of the task and its job, or no job for a task that was running already.
         self._active: dict[int, tuple[int, LocalJob[int] | None]] = {}
@@ -161,10 +163,19 @@ class Supervisor:
                 self._cancel()
             for slot in [slot for slot in self._active if self._has_ended(slot)]:
                 self._settle(slot)
-            while self._waiting and len(self._active) < self._parallel:
-                self._start(self._waiting.popleft())
+            while len(self._active) < self._parallel and (index := self._next()) is not None:
+                self._start(index)
             time.sleep(POLL_S)
         return all(self._status(index).state == "succeeded" for index in range(len(self._request.tasks)))
+
+    def _next(self) -> int | None:
+        """Return the next task, and take it out of those that wait; while other runs go on only a cancelled one."""
+        is_held = any(map(_goes_on, self._after))
+        for index in self._waiting:
+            if not is_held or self._run.task(index).cancelled.exists():
+                self._waiting.remove(index)
+                return index
+        return None
 
     def _look_around(self) -> None:
         """Queue the tasks that are to be run; wait for those that a killed supervisor has left running."""
@@ -227,6 +238,13 @@ class Supervisor:
     def _write_end(self, index: int, status: TaskStatus) -> None:
         log.info("task %d: %s%s", index, status.state, f" ({status.reason})" if status.reason else "")
         write_status(self._run.task(index), replace(status, ended=status.ended or time.time()))
+
+
+def _goes_on(run: RunPaths) -> bool:
+    """Return whether a run of this machine has not ended; one that is gone has."""
+    is_orphan = starter_is_gone(run)
+    folders = run.tasks.iterdir() if run.tasks.is_dir() else ()
+    return any(not current_status(TaskPaths(folder), starter_is_gone=is_orphan).is_final for folder in folders)
 
 
 def _submit(run: RunPaths, task: Task, walltime_s: int | None) -> LocalJob[int]:

@@ -11,7 +11,7 @@ from nsg_cluster.runs.look import newest_job
 from nsg_cluster.runs.status import RunRow, read_run
 from nsg_cluster.scheduler.types import Dependency, JobId
 
-__all__ = ["dependency_on"]
+__all__ = ["check_here", "dependency_on"]
 
 
 def dependency_on(runs: Sequence[RunPaths], scheduler: str) -> Dependency | None:
@@ -27,11 +27,32 @@ def dependency_on(runs: Sequence[RunPaths], scheduler: str) -> Dependency | None
     return Dependency(jobs=tuple(jobs), success=scheduler != "gridengine") if jobs else None
 
 
-def _jobs(run: RunPaths, row: RunRow, scheduler: str) -> list[JobId]:
+def check_here(runs: Sequence[RunPaths]) -> None:
+    """Refuse to wait on this machine for what cannot be waited for.
+
+    Raises:
+        ConfigError: A run is in the hands of a scheduler.
+        RunError: A run has ended without success.
+    """
+    for run in runs:
+        row = read_run(run)
+        _check_hope(row)
+        jobs = read_jobs(run)
+        if jobs is not None and not row.is_final:
+            raise ConfigError(
+                f"run {row.id} is in the hands of {jobs.scheduler}; this machine cannot wait for it: use its site"
+            )
+
+
+def _check_hope(row: RunRow) -> None:
     bad = [task for task in row.tasks if task.status.is_final and task.status.state != "succeeded"]
     if bad:
         what = f"task {bad[0].index} of it is {bad[0].status.state}"
         raise RunError(f"after run {row.id} nothing can begin: {what}; continue it with: launch.py resubmit {row.id}")
+
+
+def _jobs(run: RunPaths, row: RunRow, scheduler: str) -> list[JobId]:
+    _check_hope(row)
     waiting = [task.index for task in row.tasks if not task.status.is_final]
     if not waiting:
         return []

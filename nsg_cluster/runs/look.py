@@ -204,6 +204,8 @@ def _ended(run: RunPaths, status: TaskStatus, said: JobStatus) -> TaskStatus:
         reason = f"its job {said.id} ended before the task began: {_last_words(run, said.id) or reason or said.raw}"
     elif state == "blocked":
         reason = f"will never start: {reason or said.raw}"
+    elif not reason and said.exit_status is not None:
+        reason = f"its job {said.id} ended with exit status {said.exit_status}, without a word about the task"
     elif not reason:
         reason = f"its job {said.id}: {said.raw}"
     return replace(status, state=state, reason=reason, exit_status=said.exit_status, ended=status.ended or time.time())

@@ -152,6 +152,8 @@ class RunRow:
             "name": self.name,
             "folder": str(self.folder),
             "state": self.state,
+            "is_final": self.is_final,
+            "complaint": self.complaint,
             "created": self.created,
             "psnr": self.psnr,
             "ssim": self.ssim,

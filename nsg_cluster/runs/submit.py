@@ -22,7 +22,7 @@ from nsg_cluster.executor import local
 from nsg_cluster.executor.charge import put_in_charge
 from nsg_cluster.executor.placement import Placement, place_request
 from nsg_cluster.executor.request import Request, TaskRequest
-from nsg_cluster.runs.after import dependency_on
+from nsg_cluster.runs.after import check_here, dependency_on
 from nsg_cluster.runs.clean import remove
 from nsg_cluster.runs.cluster import executor_of, hand_over, new_submission, settle
 from nsg_cluster.runs.command import keep_source, stage_command, write_container
@@ -141,6 +141,7 @@ def submit(plan: Plan) -> RunPaths:
             whether the scheduler took the run; then its folder is.
     """
     if plan.placement is None:
+        check_here(plan.after)
         run = create(plan)
         local.launch(run, environment_here(plan.site))
         return run

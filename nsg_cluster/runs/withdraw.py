@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Mapping, Sequence
+from typing import Literal
 
 from nsg_cluster.core.errors import MachineError, RunError
 from nsg_cluster.core.files import read_json
@@ -28,20 +29,11 @@ def withdraw(run: RunPaths, jobs: Jobs, tasks: Collection[int]) -> None:
     Raises:
         MachineError: The scheduler refused or did not answer.
     """
-    elements = element_jobs(run, jobs)
-    chosen = {index for index in tasks if index in elements and _is_to_be_withdrawn(run.task(index))}
+    chosen = _chosen(run, jobs, frozenset(tasks))
     if not chosen:
         return
-    whole, single = [], {elements[index] for index in chosen}
-    for made in jobs.submissions:
-        mine = made.elements()
-        if made.job and len(mine) > 1 and single.issuperset(mine.values()):
-            whole.append(made.job)
-            single -= set(mine.values())
     try:
-        Client(dialect_by_name(jobs.scheduler)).cancel(
-            [*whole, *sorted(single, key=lambda job: (job.number, job.index or 0))]
-        )
+        Client(dialect_by_name(jobs.scheduler)).cancel(chosen)
     except MachineError as error:
         raise MachineError(
             f"{error}\nThe tasks are marked as cancelled and will do nothing if they start; to take their jobs out of "
@@ -49,15 +41,35 @@ def withdraw(run: RunPaths, jobs: Jobs, tasks: Collection[int]) -> None:
         ) from None
 
 
-def _is_to_be_withdrawn(paths: TaskPaths) -> bool:
+def _chosen(run: RunPaths, jobs: Jobs, tasks: frozenset[int]) -> list[JobId]:
+    """Return the jobs to cancel: an array as a whole where nothing of it goes on."""
+    elements = element_jobs(run, jobs)
+    fates = {index: _fate(run.task(index), is_wanted=index in tasks) for index in elements}
+    single = {index: job for index, job in elements.items() if fates[index] == "withdrawn"}
+    whole = []
+    for made in jobs.submissions:
+        mine = made.elements()
+        goes_on = any(fates.get(index) == "goes on" for index in mine)
+        if made.job and len(mine) > 1 and not goes_on and any(single.get(index) == mine[index] for index in mine):
+            whole.append(made.job)
+            single = {index: job for index, job in single.items() if mine.get(index) != job}
+    return [*whole, *single.values()]
+
+
+def _fate(paths: TaskPaths, *, is_wanted: bool) -> Literal["over", "withdrawn", "goes on"]:
+    """Return what is to become of the job of a task."""
     status = read_status(paths)
+    if status.is_final:
+        return "over"
+    if not is_wanted:
+        return "goes on"
     if status.state != "running" or is_gone(status):
-        return True
+        return "withdrawn"
     try:
         asked = float(read_json(paths.cancelled)["time"])
     except (RunError, KeyError, TypeError, ValueError):
-        return False
-    return time.time() - asked > PATIENCE_S
+        return "goes on"
+    return "withdrawn" if time.time() - asked > PATIENCE_S else "goes on"
 
 
 def wait_until_gone(scheduler: str, jobs: Mapping[int, JobId], *, since: float) -> None:

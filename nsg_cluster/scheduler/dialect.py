@@ -124,7 +124,7 @@ def checked_path(title: str, path: str, forbidden: str) -> str:
     Raises:
         ConfigError: It would read something else from it.
     """
-    wrong = [character for character in [*forbidden, "\n"] if character in path]
+    wrong = [character for character in forbidden if character in path]
     if wrong:
         raise ConfigError(f"{path!r}: {title} misreads {wrong[0]!r} in a path; choose another storage folder")
     return path

@@ -119,7 +119,7 @@ class GridEngine:
         Raises:
             ConfigError: Grid Engine would misread the path of the sink.
         """
-        sink = checked_path(self.title, submission.sink, "$,")
+        sink = checked_path(self.title, submission.sink, "$,\n")
         # The colon ends the (empty) host, so that a path with a colon stays whole.
         argv = ["qsub", "-terse", "-o", f":{sink}/scheduler.log"]
         if submission.group is not None:

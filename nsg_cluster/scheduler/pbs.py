@@ -99,7 +99,8 @@ class Pbs:
             ConfigError: PBS would misread the path of the sink.
         """
         # A folder: PBS names a file in it after the job or element, which writes there when it ends.
-        argv = ["qsub", "-o", f"{checked_path(self.title, submission.sink, ':,')}/"]
+        sink = checked_path(self.title, submission.sink, ":,\n")
+        argv = ["qsub", "-o", f"{sink}/"]
         if submission.group is not None:
             argv += ["-P", submission.group]
         if submission.is_array:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from nsg_cluster.core.process import Completed
-from nsg_cluster.scheduler.dialect import check_cancellation, hours, refused, unreadable
+from nsg_cluster.scheduler.dialect import check_cancellation, checked_path, hours, refused, unreadable
 from nsg_cluster.scheduler.types import JobId, JobState, JobStatus, Source, Submission
 
 __all__ = ["Slurm"]
@@ -114,9 +114,14 @@ class Slurm:
         return (*lines, "--requeue", *submission.options)
 
     def submit_argv(self, submission: Submission, script: str) -> list[str]:
-        """Return the submit command."""
-        # In names of files % begins a pattern; %% is one.
-        argv = ["sbatch", "--parsable", f"--output={submission.sink.replace('%', '%%')}/scheduler.log"]
+        """Return the submit command.
+
+        Raises:
+            ConfigError: Slurm would misread the path of the sink.
+        """
+        # In names of files % begins a pattern; %% is one. A backslash turns patterns off and is left out.
+        sink = checked_path(self.title, submission.sink, "\\").replace("%", "%%")
+        argv = ["sbatch", "--parsable", f"--output={sink}/scheduler.log"]
         if submission.group is not None:
             argv.append(f"--account={submission.group}")
         if submission.is_array:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ from nsg_cluster.runs.submit import create, make_plan
 from nsg_cluster.tasks.status import TaskStatus, read_status, write_status
 from nsg_cluster.tasks.watch import VISIBLE_GPUS
 from tests.contract.executor import SWEEP, ExecutorContract
+from tests.contract.person import LocalPerson, Person
 from tests.contract.runs import Bench, bench, until
 
 __all__ = ["bench"]
@@ -33,7 +35,14 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 class TestLocal(ExecutorContract):
     """The contract on this machine."""
 
-    site = "local"
+    killed = "lost"
+
+    @pytest.fixture
+    def person(self, tmp_path: Path) -> Iterator[Person]:
+        """Return whoever runs the tests."""
+        found = LocalPerson(root=tmp_path, site="local")
+        yield found
+        found.end_everything()
 
 
 def test_a_run_outlives_the_terminal_that_it_was_started_from(bench: Bench) -> None:
