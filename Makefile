@@ -8,7 +8,7 @@ EXTRAS ?= train,test
 PYTEST_ARGS ?= -n 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test install lint types unit sanitize schema format bench clean jobs
+.PHONY: help demo test install render lint types unit sanitize schema format bench clean jobs
 
 help: ## list the commands
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' Makefile | expand -t 12
@@ -16,7 +16,26 @@ help: ## list the commands
 demo: install ## set up, train the quickstart on this machine, write pictures, video and report
 	$(BIN)/python launch.py configs/quickstart.yaml
 
-test: install lint types unit ## everything that this machine can run; each skip says its reason
+test: install .render-if-possible lint types unit ## everything that this machine can run; each skip says its reason
+
+render: $(VENV)-render/.installed ## make .venv-render with Blender as a library, for `data render-objects` (1 GB)
+
+# Blender's releases are built for these two versions of Python, and their NumPy is older than that of .venv.
+RENDER_PYTHON ?= $(shell for name in python3.11 python3.13 python3; do \
+  $$name -c 'import sys; sys.exit(sys.version_info[:2] not in {(3, 11), (3, 13)})' 2>/dev/null && echo $$name && break; done)
+RENDER_PINS := docker/constraints_render.txt
+
+$(VENV)-render/.installed: $(RENDER_PINS)
+	@test -n "$(RENDER_PYTHON)" || \
+	  { echo "Blender as a library needs Python 3.11 or 3.13; name one: make RENDER_PYTHON=/path/to/python3.11 render"; exit 2; }
+	@test -x $(VENV)-render/bin/python || $(RENDER_PYTHON) -m venv $(VENV)-render
+	PIP_CONSTRAINT=$(RENDER_PINS) $(VENV)-render/bin/python -m pip install --disable-pip-version-check -q bpy
+	@touch $@
+
+# The tests that need Blender skip without it, and say so: an offline machine can be tested too.
+.PHONY: .render-if-possible
+.render-if-possible:
+	@$(MAKE) --no-print-directory render || echo "no Blender could be installed; the tests that need it will skip"
 
 install: $(VENV)/.installed ## make .venv with the pinned packages and build the kernels
 

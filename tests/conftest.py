@@ -30,9 +30,9 @@ settings.load_profile("suite")
 
 @pytest.fixture(autouse=True)
 def _no_settings_of_the_user(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Tests see neither the user's configuration file nor NSG_* variables, but for NSG_DATA and NSG_KERNELS."""
+    """Tests see neither the user's configuration file nor NSG_* variables, but for those that name what is there."""
     for name in list(os.environ):
-        if name.startswith("NSG_") and name not in {"NSG_DATA", "NSG_KERNELS"}:
+        if name.startswith("NSG_") and name not in {"NSG_DATA", "NSG_KERNELS", "NSG_BLENDER"}:
             monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config_home")))
 

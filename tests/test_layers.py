@@ -17,11 +17,13 @@ BELOW = {
     "container": {"core", "config"},
     "runs": {"core", "config", "container", "executor", "scheduler", "tasks"},
     "executor": {"core", "config", "container", "scheduler", "tasks"},
+    "objects": {"core", "config", "tasks.lock", "blender"},
     "tasks": {"core", "config"},
     "report": {"core", "config"},
     "cli": {"core", "config", "container", "runs", "report", "tasks", "executor"},
     "__main__": {"cli"},
     "__init__": set(),
+    "blender": set(),
     "ops": {"core"},
     "geometry": {"ops"},
     "data": {"geometry", "config", "core"},
@@ -31,7 +33,19 @@ BELOW = {
     "models": {"geometry", "render", "fields", "sampling", "ops", "config", "core", "data.scene"},
     "training": {"geometry", "render", "data", "fields", "ops", "models", "config", "core"},
 }
-CONTROL = {"core", "config", "scheduler", "container", "runs", "executor", "tasks", "report", "cli", "__main__"}
+CONTROL = {
+    "core",
+    "config",
+    "scheduler",
+    "container",
+    "runs",
+    "executor",
+    "tasks",
+    "report",
+    "objects",
+    "cli",
+    "__main__",
+}
 COMPUTE = set(BELOW) - CONTROL - {"__init__"}
 TORCH = {"torch", "jaxtyping", "numpy"}
 LAUNCHING = {"submitit", "subprocess"}

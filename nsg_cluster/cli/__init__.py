@@ -13,6 +13,7 @@ import click
 
 from nsg_cluster import __version__
 from nsg_cluster.cli.control import cancel, clean, resubmit
+from nsg_cluster.cli.data import data
 from nsg_cluster.cli.fetch import fetch
 from nsg_cluster.cli.image import image
 from nsg_cluster.cli.look import doctor, logs, report, status
@@ -37,6 +38,7 @@ WORKFLOW = (
     resubmit,
     clean,
     report,
+    data,
     image,
     doctor,
 )
@@ -76,7 +78,7 @@ def command() -> None:
     """
 
 
-for _verb in (command, *WORKFLOW, *image.commands.values()):
+for _verb in (command, *WORKFLOW, *data.commands.values(), *image.commands.values()):
     # The paragraph after this mark is shown as it stands; docstrings that hold a backslash are raw.
     _verb.help = (_verb.help or "").replace("\\b\n", "\b\n")
 for _verb in WORKFLOW:

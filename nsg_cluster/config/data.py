@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 
 from nsg_cluster.config.base import Config, Folder, PositiveFloat, PositiveInt
 from nsg_cluster.config.driving import KittiData, StreetData, VKitti2Data
+from nsg_cluster.config.objects import ObjectsData
 
 __all__ = [
     "BlenderData",
@@ -19,6 +20,7 @@ __all__ = [
     "LlffData",
     "NerfppData",
     "NsvfData",
+    "ObjectsData",
     "Photographs",
     "RtmvData",
     "SyntheticData",
@@ -192,6 +194,7 @@ DataConfig = Annotated[
     | RtmvData
     | KittiData
     | VKitti2Data
-    | StreetData,
+    | StreetData
+    | ObjectsData,
     Field(discriminator="kind"),
 ]

@@ -11,9 +11,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from nsg_cluster.config.base import Config, PositiveInt
+from nsg_cluster.config.base import Config, Folder, PositiveInt
 from nsg_cluster.config.container import ContainerConfig
-from nsg_cluster.config.data import BlenderData, DataConfig, SyntheticData
+from nsg_cluster.config.data import BlenderData, DataConfig, ObjectsData, SyntheticData
 from nsg_cluster.config.graph import NerfConfig, SceneGraphConfig
 from nsg_cluster.config.mip import MipNerf360Config, MipNerfConfig
 from nsg_cluster.config.model import (
@@ -50,6 +50,7 @@ __all__ = [
     "MipNerfConfig",
     "ModelConfig",
     "NerfConfig",
+    "ObjectsData",
     "OccupancyConfig",
     "OptimizerConfig",
     "PosesConfig",
@@ -102,6 +103,9 @@ Memory = Annotated[str, AfterValidator(_memory)]
 # What stands in one option of a scheduler: it begins no other, and is one word.
 WORD = r"^[A-Za-z0-9_][A-Za-z0-9_./+@:-]*$"
 Word = Annotated[str, Field(pattern=WORD)]
+
+
+Stage = Literal["prepare", "train", "evaluate", "render"]
 
 
 class EvaluateConfig(Config):
@@ -180,7 +184,7 @@ class ResourcesConfig(Config):
 
 
 class SweepConfig(Config):
-    """Several experiments from one file: exactly one of ``grid``, ``zip`` and ``list``."""
+    """Several experiments from one file: exactly one of ``grid``, ``zip``, ``list`` and ``models``."""
 
     grid: dict[str, list[Any]] | None = None
     """Dotted keys with lists of values: every combination, the last key fastest."""
@@ -188,13 +192,16 @@ class SweepConfig(Config):
     """Dotted keys with lists of equal length: the first values together, then the second, …"""
     listed: Annotated[list[dict[str, Any]] | None, Field(alias="list")] = None
     """A list of mappings of dotted keys to values."""
+    models: Folder | None = None
+    """3D models, one experiment for each as its ``data.model``: a folder, a ShapeNet category, or a file that lists
+    them, one a line."""
 
     @model_validator(mode="after")
     def _exactly_one(self) -> SweepConfig:
-        forms = {"grid": self.grid, "zip": self.zipped, "list": self.listed}
+        forms = {"grid": self.grid, "zip": self.zipped, "list": self.listed, "models": self.models}
         given = [key for key, value in forms.items() if value is not None]
         if len(given) != 1:
-            raise ValueError(f"give exactly one of grid, zip and list (found {', '.join(given) or 'none'})")
+            raise ValueError(f"give exactly one of grid, zip, list and models (found {', '.join(given) or 'none'})")
         return self
 
 
@@ -207,6 +214,8 @@ class Experiment(Config):
     """A sentence for the report."""
     seed: Annotated[int, Field(ge=0, lt=1 << 31)] = 0
     """Seed of initial weights, ray choice and jitter."""
+    stages: tuple[Stage, ...] = ("prepare", "train", "evaluate", "render")
+    """What a task does, in this order. ``prepare`` renders 3D models and does nothing for other data."""
     data: DataConfig
     model: ModelConfig
     train: TrainConfig = TrainConfig()
@@ -215,3 +224,9 @@ class Experiment(Config):
     resources: ResourcesConfig = ResourcesConfig()
     container: ContainerConfig = ContainerConfig()
     sweep: SweepConfig | None = None
+
+    @model_validator(mode="after")
+    def _names_a_model(self) -> Experiment:
+        if isinstance(self.data, ObjectsData) and not self.data.model and self.sweep is None:
+            raise ValueError("data.model is missing: name the file of a 3D model, or name many with sweep.models")
+        return self

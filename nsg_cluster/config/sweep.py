@@ -13,13 +13,15 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from nsg_cluster.config.merge import merged, nested, overlaid, split_key
+from nsg_cluster.config.model_files import find_models
 from nsg_cluster.config.parse import Mistake, Problem, dotted, mistakes, shortened, validated
 from nsg_cluster.config.schema import Experiment, SweepConfig
 from nsg_cluster.core.documents import KeyPath, YamlDocument
-from nsg_cluster.core.errors import ConfigError
+from nsg_cluster.core.errors import ConfigError, DataError
 
 __all__ = ["expand", "spec_hash", "sweep_problems"]
 
@@ -90,7 +92,10 @@ def _expanded(
     problems = list(_shape_problems(sweep))
     if problems:
         return (), problems
-    elements = list(_elements(sweep))
+    try:
+        elements = list(_elements(sweep, base["name"]))
+    except DataError as error:
+        return (), [(("sweep", "models"), f"sweep.models: {error}")]
     experiments: list[Experiment] = []
     seen: dict[str, int] = {}
     for number, (element, name) in enumerate(zip(elements, _names(base["name"], elements), strict=True), start=1):
@@ -116,6 +121,8 @@ def _expanded(
 
 def _shape_problems(sweep: SweepConfig) -> Iterator[PathProblem]:
     """Yield what is wrong with a sweep before any of its values is looked at."""
+    if sweep.models is not None:
+        return
     form, table = _form(sweep)
     entries = table if isinstance(table, list) else [table]
     for index, entry in enumerate(entries):
@@ -152,7 +159,10 @@ def _form(sweep: SweepConfig) -> tuple[str, dict[str, list[Any]] | list[dict[str
     return "list", sweep.listed or []
 
 
-def _elements(sweep: SweepConfig) -> Iterator[_Element]:
+def _elements(sweep: SweepConfig, base: str) -> Iterator[_Element]:
+    if sweep.models is not None:
+        yield from _models(Path(sweep.models), base)
+        return
     form, table = _form(sweep)
     if isinstance(table, list):
         for index, entry in enumerate(table):
@@ -163,6 +173,15 @@ def _elements(sweep: SweepConfig) -> Iterator[_Element]:
         for key, values in table.items()
     ]
     yield from itertools.product(*columns) if form == "grid" else zip(*columns, strict=True)
+
+
+def _models(where: Path, base: str) -> Iterator[_Element]:
+    """Yield an element for each 3D model, called as the model is."""
+    written = ("sweep", "models")
+    for model in find_models(where):
+        choices = (_Choice("data.model", str(model.file), written), _Choice("data.name", model.name, written))
+        name = f"{base}-{model.name}"
+        yield *choices, _Choice("name", name if len(name) <= MAX_NAME else _hashed(name, choices), written)
 
 
 def _overlay(element: _Element) -> dict[str, Any]:

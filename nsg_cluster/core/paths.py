@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["RunPaths", "StoragePaths", "TaskPaths"]
+__all__ = ["ObjectPaths", "RunPaths", "StoragePaths", "TaskPaths"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +208,39 @@ class RunPaths:
     def task(self, index: int) -> TaskPaths:
         """Return the files of task ``index``."""
         return TaskPaths(self.tasks / str(index))
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectPaths:
+    """Files of the data set that was rendered from a 3D model: the Blender format, and what goes beyond it."""
+
+    root: Path
+
+    @property
+    def record(self) -> Path:
+        """What was rendered with which settings, whether it is complete, and where the model stands in the world."""
+        return self.root / "objects.json"
+
+    @property
+    def lock(self) -> Path:
+        """Locked by the process that renders here."""
+        return self.root / "lock"
+
+    def transforms(self, split: str) -> Path:
+        """Return the cameras of a split."""
+        return self.root / f"transforms_{split}.json"
+
+    def image(self, split: str, index: int) -> Path:
+        """Return the picture of a view."""
+        return self.root / split / f"r_{index:03d}.png"
+
+    def depth(self, split: str, index: int) -> Path:
+        """Return the distances along the rays of a view."""
+        return self.root / split / f"r_{index:03d}_depth.npy"
+
+    def normal(self, split: str, index: int) -> Path:
+        """Return the normals of a view."""
+        return self.root / split / f"r_{index:03d}_normal.png"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from nsg_cluster.data.kitti import load_kitti
 from nsg_cluster.data.llff import load_llff
 from nsg_cluster.data.nerfpp import load_nerfpp
 from nsg_cluster.data.nsvf import load_nsvf
+from nsg_cluster.data.objects import load_objects
 from nsg_cluster.data.rtmv import load_rtmv
 from nsg_cluster.data.scene import Scene
 from nsg_cluster.data.street import load_street
@@ -28,6 +29,7 @@ LOADERS: dict[str, Callable[[Any], Scene]] = {
     "llff": load_llff,
     "nerfpp": load_nerfpp,
     "nsvf": load_nsvf,
+    "objects": load_objects,
     "rtmv": load_rtmv,
     "synthetic": load_synthetic,
     "transforms": load_transforms,

@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             if arguments.watched:
                 threading.Thread(target=_end_with_the_watcher, name="watcher", daemon=True).start()
             # A part of the stages says nothing about the state of the task.
-            return run_stages(experiment, paths, stages=arguments.stage or STAGES, stop=stop)
+            return run_stages(experiment, paths, stages=arguments.stage or experiment.stages, stop=stop)
         except NsgError as error:
             print(f"error: {error}", file=sys.stderr)  # noqa: T201 - the last line is what people are shown
             return error.exit_status

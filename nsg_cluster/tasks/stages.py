@@ -1,7 +1,7 @@
-"""The stages of a task, run in this process: train, evaluate, render.
+"""The stages of a task, run in this process: prepare, train, evaluate, render.
 
 Each goes on where an earlier attempt stopped: training from its newest good checkpoint, the others by not repeating
-what was already made from the same checkpoint with the same settings.
+what was already made, from the same checkpoint with the same settings.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from nsg_cluster.core.files import read_json, write_json
 from nsg_cluster.core.paths import TaskPaths
 from nsg_cluster.core.signals import StopSignal
 from nsg_cluster.tasks.lock import locked
+from nsg_cluster.tasks.prepare import is_idle, prepare
 from nsg_cluster.tasks.watch import CANCELLED, CONTINUE, STAGES
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def run_stages(
     experiment: Experiment,
     paths: TaskPaths,
     *,
-    stages: Sequence[str] = STAGES,
+    stages: Sequence[str] | None = None,
     stop: StopSignal,
     again: bool = False,
 ) -> int:
@@ -44,7 +45,7 @@ def run_stages(
     Args:
         experiment: What to compute, without a sweep.
         paths: Folder of the task.
-        stages: Which of ``train``, ``evaluate`` and ``render``.
+        stages: Which of ``prepare``, ``train``, ``evaluate`` and ``render``; by default those of the experiment.
         stop: Looked at by each stage and between them.
         again: Repeat stages whose results are up to date.
 
@@ -56,7 +57,7 @@ def run_stages(
     with locked(paths.lock, wait_s=LOCK_WAIT_S):
         write_environment(experiment, paths)
         for stage in STAGES:
-            if stage not in stages:
+            if stage not in (experiment.stages if stages is None else stages) or is_idle(stage, experiment):
                 continue
             if stop.requested:
                 break
@@ -109,6 +110,7 @@ def _render(experiment: Experiment, paths: TaskPaths, stop: StopSignal) -> bool:
 
 # Each returns whether it came to its end.
 RUNNERS: dict[str, Callable[[Experiment, TaskPaths, StopSignal], bool]] = {
+    "prepare": prepare,
     "train": _train,
     "evaluate": _evaluate,
     "render": _render,
@@ -126,14 +128,14 @@ def _write_position(paths: TaskPaths, stage: str, step: int, steps: int) -> None
 
 def _is_done(stage: str, experiment: Experiment, paths: TaskPaths) -> bool:
     """Return whether a stage's results are there and were made from what it would be made from now."""
-    if stage == "train":
-        return False  # it looks at its checkpoints itself
+    if stage in {"prepare", "train"}:
+        return False  # they look at what is there themselves
     results = paths.metrics if stage == "evaluate" else paths.renders
     return results.exists() and _marks(paths).get(stage) == _source(stage, experiment, paths)
 
 
 def _mark_done(stage: str, experiment: Experiment, paths: TaskPaths) -> None:
-    if stage != "train":
+    if stage not in {"prepare", "train"}:
         write_json(paths.stages, {**_marks(paths), stage: _source(stage, experiment, paths)})
 
 

@@ -38,7 +38,7 @@ __all__ = ["ALL_GPUS", "CANCELLED", "CONTINUE", "STAGES", "VISIBLE_GPUS", "packa
 
 CONTINUE = os.EX_TEMPFAIL
 CANCELLED = 128 + signal.SIGTERM
-STAGES = ("train", "evaluate", "render")
+STAGES = ("prepare", "train", "evaluate", "render")
 # Set by an executor that cannot say in CUDA_VISIBLE_DEVICES which GPUs a task may use.
 VISIBLE_GPUS = "NSG_VISIBLE_GPUS"
 ALL_GPUS = "all"

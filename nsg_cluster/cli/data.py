@@ -1,0 +1,22 @@
+"""``data``: the commands that make and look at data sets."""
+
+from __future__ import annotations
+
+import click
+
+from nsg_cluster.cli.objects import render_objects
+
+__all__ = ["data"]
+
+
+@click.group()
+def data() -> None:
+    r"""Make data sets.
+
+    \b
+      python launch.py data render-objects bunny.obj        a 3D model, seen from all around
+      python launch.py data render-objects --help           what a command does, with examples
+    """
+
+
+data.add_command(render_objects)

@@ -1,0 +1,160 @@
+"""What a user names (a model, a folder, a ShapeNet category, a list) to the models that it stands for."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from nsg_cluster.config.objects import SHAPENET_FILE, model_name, safe_word
+from nsg_cluster.core.errors import DataError, did_you_mean
+from nsg_cluster.core.logs import printable
+
+__all__ = ["FORMATS", "ModelFile", "find_models", "model_file"]
+
+FORMATS = ("obj", "glb", "gltf", "ply", "stl")
+LISTS = (".txt", ".lst", ".csv")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFile:
+    """A model to be rendered."""
+
+    file: Path
+    name: str
+    """Safe in a path, and its own among those found together."""
+
+
+def find_models(what: Path) -> list[ModelFile]:
+    """Return the models that a path stands for, in the order of their paths; those of a list in its order.
+
+    A path is a model's file, a folder of models, a ShapeNet v2 model, category or the whole of it, or a text file that
+    lists any of these, one a line, relative to itself.
+
+    Raises:
+        DataError: There is nothing there, or nothing that Blender reads.
+    """
+    files = list(_files(what, seen=()))
+    if not files:
+        raise DataError(
+            f"{_shown(what)}: holds no model; looked for .{', .'.join(FORMATS)} and ShapeNet's {SHAPENET_FILE}"
+        )
+    return _named(list(dict.fromkeys(files)))
+
+
+def model_file(path: Path) -> Path:
+    """Return the file of one model, which may be named by its ShapeNet folder.
+
+    Raises:
+        DataError: It is not there, or is of no known format.
+    """
+    inside = path / SHAPENET_FILE
+    if path.is_dir() and _is_file(inside):
+        return inside
+    if path.is_dir():
+        raise DataError(f"{_shown(path)}: is a folder without {SHAPENET_FILE}; name a model's file")
+    if not _is_file(path):
+        raise DataError(f"{_shown(path)}: there is no such file.{_near(path)}")
+    if path.suffix.lower().lstrip(".") not in FORMATS:
+        raise DataError(f"{_shown(path)}: is none of the formats .{', .'.join(FORMATS)}")
+    return path
+
+
+def _files(what: Path, *, seen: tuple[Path, ...]) -> Iterator[Path]:
+    if not what.is_dir() and what.suffix.lower() in LISTS and _is_file(what):
+        yield from _listed(what, seen)
+    elif not what.is_dir():
+        yield model_file(what)
+    elif _is_file(what / SHAPENET_FILE) or (what / SHAPENET_FILE.parts[0]).is_dir():
+        yield what / SHAPENET_FILE
+    elif shapenet := _shapenet(what):
+        yield from shapenet
+    else:
+        yield from sorted(_below(what))
+
+
+def _shapenet(folder: Path) -> list[Path]:
+    """Return the models of a ShapeNet category, or of all categories; a model without its file is among them."""
+    for pattern in (f"*/{SHAPENET_FILE.parts[0]}", f"*/*/{SHAPENET_FILE.parts[0]}"):
+        found = [entry.parent / SHAPENET_FILE for entry in sorted(folder.glob(pattern)) if entry.is_dir()]
+        if found and any(_is_file(file) for file in found):
+            return found
+    return []
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    """Yield the files of a plain folder and below it; links to folders are not followed, for they may go round."""
+    for here, _, names in os.walk(folder):
+        for name in names:
+            file = Path(here, name)
+            if file.suffix.lower().lstrip(".") in FORMATS and not name.startswith("."):
+                yield file
+
+
+def _listed(file: Path, seen: tuple[Path, ...]) -> Iterator[Path]:
+    """Yield the models of a list. ``synset,model`` and ``synset/model`` are ShapeNet's own ways of writing one."""
+    if file.resolve() in seen:
+        raise DataError(f"{_shown(file)}: the list names itself")
+    try:
+        lines = file.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+    except OSError as error:
+        raise DataError(f"{_shown(file)}: cannot be read: {error.strerror}") from None
+    for number, line in enumerate(lines, start=1):
+        entry = line.partition("#")[0].strip()
+        if not entry:
+            continue
+        path = file.parent / Path(entry).expanduser()
+        if not path.exists() and "," in entry:
+            path = file.parent / "/".join(part.strip() for part in entry.split(","))
+        try:
+            yield from _files(path, seen=(*seen, file.resolve()))
+        except DataError as error:
+            raise DataError(f"{_shown(file)}:{number}: {error}") from None
+
+
+def _named(files: list[Path]) -> list[ModelFile]:
+    """Give each file a name: that of the model, with as many folders in front as tell it from the others."""
+    names = [model_name(file) for file in files]
+    for depth in range(1, 8):
+        twice = {name for name, count in Counter(names).items() if count > 1}
+        if not twice:
+            break
+        names = [_with_folders(file, depth) if name in twice else name for file, name in zip(files, names, strict=True)]
+    return [ModelFile(file, name) for file, name in zip(files, _numbered(names), strict=True)]
+
+
+def _with_folders(file: Path, depth: int) -> str:
+    above = file.parents[1].parent if file.parts[-2:] == SHAPENET_FILE.parts else file.parent
+    # The suffix tells cup.obj from cup.glb.
+    return "-".join([*map(safe_word, above.parts[-depth:]), model_name(file), safe_word(file.suffix)])
+
+
+def _numbered(names: Iterable[str]) -> list[str]:
+    seen: Counter[str] = Counter()
+    numbered = []
+    for name in names:
+        seen[name] += 1
+        numbered.append(name if seen[name] == 1 else f"{name}-{seen[name]}")
+    return numbered
+
+
+def _is_file(path: Path) -> bool:
+    """Return whether there is a file; a link that leads to itself is none."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
+def _near(path: Path) -> str:
+    try:
+        beside = [entry.name for entry in path.parent.iterdir()]
+    except OSError:
+        return ""
+    return did_you_mean(path.name, beside)
+
+
+def _shown(path: Path) -> str:
+    return printable(str(path))

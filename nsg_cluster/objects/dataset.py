@@ -1,0 +1,158 @@
+"""The folder of a data set that is being rendered: what is there, what is missing, and its cameras at the end.
+
+A view is finished when its files are there. ``transforms_*.json`` appear last, so that a data set that can be read is
+complete. ``objects.json`` says from the beginning what is rendered here, so that views of different settings never
+come together.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nsg_cluster.config.objects import NOT_OF_THE_VIEWS, ObjectsData
+from nsg_cluster.core.errors import DataError, RunError
+from nsg_cluster.core.files import read_json, write_json
+from nsg_cluster.core.logs import printable
+from nsg_cluster.core.paths import ObjectPaths
+from nsg_cluster.objects.cameras import SPLITS, Pose, poses
+from nsg_cluster.objects.staging import source_digest
+
+__all__ = ["View", "describe", "finish", "is_finished", "make_folders", "take", "views_of"]
+
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One image to be rendered."""
+
+    split: str
+    index: int
+    pose: Pose
+
+
+def views_of(data: ObjectsData) -> list[View]:
+    """Return the views of a data set, split by split."""
+    return [View(split, index, pose) for split, found in poses(data).items() for index, pose in enumerate(found)]
+
+
+def describe(data: ObjectsData, source: Path) -> Record:
+    """Return what tells one data set from another.
+
+    Raises:
+        DataError: The model cannot be read.
+    """
+    settings = data.model_dump(mode="json", exclude=NOT_OF_THE_VIEWS | {"model"})
+    return {"model": str(source), "digest": source_digest(source), "settings": settings}
+
+
+def make_folders(paths: ObjectPaths) -> None:
+    """Make the folders of a data set.
+
+    Raises:
+        RunError: They cannot be written.
+    """
+    try:
+        for split in SPLITS:
+            (paths.root / split).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(
+            f"{printable(str(paths.root))}: a data set cannot be written there: {error.strerror}; choose another folder"
+        ) from None
+
+
+def take(paths: ObjectPaths, description: Record, *, again: bool) -> Record:
+    """Return the record of a folder that this data set may use; a new one is marked.
+
+    Raises:
+        DataError: Something else was rendered there.
+        RunError: The folder cannot be written.
+    """
+    found = _found(paths)
+    if found is not None and not again:
+        if all(found.get(key) == description[key] for key in ("digest", "settings")):
+            return found
+        raise DataError(
+            f"{printable(str(paths.root))}: holds views of {_difference(found, description)}; name another folder, or "
+            f"replace them: launch.py data render-objects … --again"
+        )
+    if found is not None:
+        _clear(paths)
+    write_json(paths.record, description | {"complete": False})
+    return {}
+
+
+def _found(paths: ObjectPaths) -> Record | None:
+    if not paths.record.exists():
+        return None
+    try:
+        found = read_json(paths.record)
+    except RunError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _difference(found: Record, description: Record) -> str:
+    if found.get("digest") != description["digest"]:
+        return "another model, or of an older state of this one"
+    before = found.get("settings")
+    before = before if isinstance(before, dict) else {}
+    after: Mapping[str, Any] = description["settings"]
+    changed = [f"{key} was {before.get(key)!r}" for key, value in after.items() if before.get(key) != value]
+    return f"other settings ({', '.join(changed)})"
+
+
+def _clear(paths: ObjectPaths) -> None:
+    """Remove the views of a data set, and nothing that it did not write."""
+    for split in SPLITS:
+        paths.transforms(split).unlink(missing_ok=True)
+        for pattern in ("r_*.png", "r_*_depth.npy", ".tmp-r_*"):
+            for file in (paths.root / split).glob(pattern):
+                file.unlink()
+
+
+def is_finished(paths: ObjectPaths, view: View, data: ObjectsData) -> bool:
+    """Return whether every file of a view is there."""
+    files = [paths.image(view.split, view.index)]
+    files += [paths.depth(view.split, view.index)] if data.depth else []
+    files += [paths.normal(view.split, view.index)] if data.normals else []
+    return all(file.is_file() and file.stat().st_size > 0 for file in files)
+
+
+def finish(paths: ObjectPaths, data: ObjectsData, views: Sequence[View], record: Record) -> None:
+    """Write the cameras, then that all is there.
+
+    Raises:
+        RunError: A file cannot be written.
+    """
+    for split in SPLITS:
+        frames = [_frame(paths, view, data) for view in views if view.split == split]
+        write_json(paths.transforms(split), {**_intrinsics(data), "frames": frames})
+    write_json(paths.record, record | {"complete": True})
+
+
+def _intrinsics(data: ObjectsData) -> dict[str, float | int]:
+    size, focal = data.image_size, data.cameras.focal
+    return {
+        "camera_angle_x": 2.0 * math.atan(0.5 / focal),
+        "fl_x": focal * size,
+        "fl_y": focal * size,
+        "cx": 0.5 * size,
+        "cy": 0.5 * size,
+        "w": size,
+        "h": size,
+    }
+
+
+def _frame(paths: ObjectPaths, view: View, data: ObjectsData) -> dict[str, Any]:
+    image = paths.image(view.split, view.index)
+    frame: dict[str, Any] = {"file_path": f"./{view.split}/{image.stem}"}
+    if data.depth:
+        frame["depth_path"] = f"./{view.split}/{paths.depth(view.split, view.index).name}"
+    if data.normals:
+        frame["normal_path"] = f"./{view.split}/{paths.normal(view.split, view.index).name}"
+    return frame | {"transform_matrix": [*view.pose, [0.0, 0.0, 0.0, 1.0]]}

@@ -1,0 +1,51 @@
+"""Files of every format are what they claim to be, or are refused before Blender starts."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import pytest
+
+from nsg_cluster.core.errors import DataError
+from nsg_cluster.objects.staging import source_digest, stage
+from tests.objects.shapes import write_box
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("a.glb", b"", "is empty"),
+        ("a.glb", b"PK\3\4 a zip file", "is no binary glTF"),
+        ("a.glb", b"glTF" + struct.pack("<II", 2, 9000), "is cut short: 12 bytes of 9000"),
+        ("a.gltf", b"{", "is no glTF"),
+        ("a.gltf", b"[]", "is no glTF: it has no 'asset'"),
+        ("a.ply", b"solid", "is no .ply file"),
+        ("a.stl", b"abc", "is no .stl file: 3 bytes are too few"),
+        ("a.stl", b"\0" * 80 + struct.pack("<I", 10), "is cut short: 84 bytes of 584"),
+        ("a.obj", b"", "is empty"),
+    ],
+)
+def test_a_damaged_file_is_refused_by_a_sentence(tmp_path: Path, name: str, content: bytes, words: str) -> None:
+    (tmp_path / "scratch").mkdir()
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataError) as caught:
+        stage(tmp_path / name, tmp_path / "scratch", max_faces=100)
+    assert str(caught.value).startswith(f"{tmp_path / name}: ")
+    assert words in str(caught.value)
+
+
+def test_a_name_with_blanks_and_a_newline_is_plain_for_blender(tmp_path: Path) -> None:
+    (tmp_path / "scratch").mkdir()
+    model = write_box(tmp_path / "my\nmodels #1 {x}", "a box\n.OBJ")
+    staged = stage(model, tmp_path / "scratch", max_faces=100)
+    assert staged.file == tmp_path / "scratch" / "model.obj"
+    assert staged.format == "obj"
+    assert {file.name for file in (tmp_path / "scratch").iterdir()} == {"model.obj", "materials.mtl"}
+
+
+def test_the_digest_follows_the_content(tmp_path: Path) -> None:
+    first, second = write_box(tmp_path / "a"), write_box(tmp_path / "b")
+    assert source_digest(first) == source_digest(second)
+    second.write_text(second.read_text() + "# changed\n")
+    assert source_digest(first) != source_digest(second)
