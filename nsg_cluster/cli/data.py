@@ -16,6 +16,8 @@ def data() -> None:
     \b
       python launch.py data render-objects bunny.obj        a 3D model, seen from all around
       python launch.py data render-objects --help           what a command does, with examples
+
+    Exit status: 0 done, 1 a part of it was broken, 2 a mistake, 130 interrupted.
     """
 
 

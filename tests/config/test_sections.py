@@ -21,7 +21,7 @@ def test_only_a_fixed_kind_chooses_a_section() -> None:
 
 
 def test_keys_are_those_of_yaml_in_the_order_of_the_schema() -> None:
-    assert keys(models_at(Experiment, {}, ("sweep",))) == ["grid", "zip", "list"]
+    assert keys(models_at(Experiment, {}, ("sweep",))) == ["grid", "zip", "list", "models"]
     assert keys((TrainConfig,))[0] == "steps"
     both = keys((SyntheticData, BlenderData))
     assert both.index("kind") == 0

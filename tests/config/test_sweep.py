@@ -162,8 +162,14 @@ GRID = "x.yaml:5: sweep.grid: "
         ("list: []", "x.yaml:5: sweep.list: is empty; give at least one mapping of keys to values"),
         ("list: [{seed: 1}, {}]", "x.yaml:5: sweep.list.1: is empty; name at least one key"),
         ("list: [3]", "x.yaml:5: sweep.list.0: must be a section of 'key: value' lines, not 3"),
-        ("grib: {seed: [1]}", "x.yaml:5: sweep.grib: unknown key; allowed: grid, zip, list. Did you mean 'grid'?"),
-        ("grid: {seed: [1]}\n  zip: {seed: [1]}", "x.yaml:4: sweep: give exactly one of grid, zip, list and models (found …)"),
+        (
+            "grib: {seed: [1]}",
+            "x.yaml:5: sweep.grib: unknown key; allowed: grid, zip, list, models. Did you mean 'grid'?",
+        ),
+        (
+            "grid: {seed: [1]}\n  zip: {seed: [1]}",
+            "x.yaml:4: sweep: give exactly one of grid, zip, list and … (found …)",
+        ),
         (
             "zip: {seed: [1, 2], train.steps: [1, 2, 3]}",
             "x.yaml:5: sweep.zip: lists must be equally long, but seed has 2, train.steps has 3",

@@ -68,7 +68,7 @@ def test_a_warning_ends_it_with_75_after_a_checkpoint_and_says_where(paths: Task
     process.communicate()
     assert process.returncode == 75
     reached = position(paths)
-    assert reached is not None and reached == (0, int((paths.checkpoints / "count.sha256").read_text()))
+    assert reached is not None and reached == (1, int((paths.checkpoints / "count.sha256").read_text()))
 
 
 def test_when_its_watcher_goes_away_it_ends(paths: TaskPaths) -> None:
@@ -121,7 +121,7 @@ def test_a_time_limit_that_is_too_short_to_get_anywhere_ends_the_task(
     paths: TaskPaths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The attempt before was stopped at step 39 of 40 in a stage that comes later than any this one will reach.
-    write_status(paths, TaskStatus(state="queued", attempt=4, stopped_at=(2, 39)))
+    write_status(paths, TaskStatus(state="queued", attempt=4, stopped_at=(3, 39)))
     watcher = subprocess.Popen(
         [sys.executable, "-c", f"from nsg_cluster.tasks.base import Task; Task({str(paths.spec)!r})()"],
         start_new_session=True,
