@@ -8,7 +8,7 @@ EXTRAS ?= train,test
 PYTEST_ARGS ?= -n 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test install render lint types unit sanitize schema format bench clean jobs
+.PHONY: help demo test install render lint types unit sanitize schema definitions format bench clean jobs
 
 help: ## list the commands
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' Makefile | expand -t 12
@@ -69,6 +69,9 @@ schema: install ## write the JSON Schema that editors use
 
 jobs: install ## write the scripts that are submitted by hand
 	$(BIN)/python -m nsg_cluster.runs.by_hand
+
+definitions: install ## write singularity/*.def from docker/Dockerfile*
+	$(BIN)/python -m nsg_cluster.container.committed
 
 format: install ## lay out the sources
 	$(BIN)/ruff check --fix .

@@ -156,7 +156,6 @@ class Copier:
     def _place(self, instruction: Instruction, destination: Value, staged: list[str]) -> None:
         mode, owner = (self._option(instruction, name) for name in ("chmod", "chown"))
         to = shell_word(destination)
-        words = instruction.text.split("\n")[0]
         if self.stage.begins_empty:
             if instruction.flag("chown"):
                 self.stage.lose(instruction, "lost", "--chown: files of an image from scratch belong to root")
@@ -164,7 +163,7 @@ class Copier:
             self._by_host(shell.call("nsg_inside", to), shell.call("nsg_place", mode, "''", to, *names))
             return
         self.stage.post(
-            shell.note(instruction.line, f"{instruction.keyword} {words}"),
+            shell.note(instruction),
             shell.call("nsg_place", mode, owner, to, *staged),
         )
 

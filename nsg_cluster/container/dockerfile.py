@@ -75,6 +75,12 @@ class Instruction:
     heredocs: tuple[Heredoc, ...] = ()
 
     @property
+    def shown(self) -> str:
+        """Its first line, as it was written."""
+        flags = [f"--{name}={value}" if value else f"--{name}" for name, value in self.flags]
+        return " ".join([self.keyword, *flags, *self.text.splitlines()[:1]])
+
+    @property
     def items(self) -> list[str] | None:
         """The strings of the JSON form, ``["a", "b"]``; ``None`` where the text is no such list."""
         if not self.text.startswith("["):

@@ -223,7 +223,7 @@ class StageParser(DockerParser):  # type: ignore[misc]
         if self.begins_empty:
             self.copier.folder_by_host(word)
         else:
-            self.post(shell.note(instruction.line, f"WORKDIR {instruction.text}"), self._make(word))
+            self.post(shell.note(instruction), self._make(word))
         self.result.workdir = word
 
     def _make(self, path: str) -> str:

@@ -41,7 +41,7 @@ class RunWriter:
         else:
             command = f"exec {command}"
         stage.post(
-            shell.note(instruction.line, f"RUN {instruction.text}"),
+            shell.note(instruction),
             *before,
             f"( nsg_in {folder} && {command} ) </dev/null",
             *after,

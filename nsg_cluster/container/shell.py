@@ -11,9 +11,10 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 
+from nsg_cluster.container.dockerfile import Instruction
 from nsg_cluster.container.quoting import quote
 
-__all__ = ["PACKED", "STAGING", "call", "post_script", "setup_script"]
+__all__ = ["PACKED", "STAGING", "call", "note", "post_script", "setup_script"]
 
 STAGING = "/.nsg"
 """Folder of the image while it is built: what is to be copied, one numbered folder each."""
@@ -228,7 +229,7 @@ def _script(head: str, lines: Sequence[str]) -> list[str]:
     return [textwrap.indent(text, "    ").rstrip("\n") for text in (head, *used)] + [f"    {line}" for line in lines]
 
 
-def note(line: int, text: str) -> str:
+def note(instruction: Instruction) -> str:
     """Return a line that says which instruction is at work."""
-    first = text.splitlines()[0] if text else ""
-    return call("nsg_at", str(line), quote(first if len(first) <= 72 else f"{first[:71]}…"))
+    shown = instruction.shown
+    return call("nsg_at", str(instruction.line), quote(shown if len(shown) <= 72 else f"{shown[:71]}…"))

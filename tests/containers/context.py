@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import os
 import tarfile
@@ -76,7 +77,9 @@ def write_context(root: Path) -> None:
 
 
 def _archive(path: Path, how: str) -> None:
-    with tarfile.open(path, how) as archive:  # type: ignore[call-overload]
+    # No time and no name in the head of what is compressed: the same bytes every time.
+    packed = gzip.GzipFile("", "wb", fileobj=path.open("wb"), mtime=0) if how == "w:gz" else None
+    with tarfile.open(path, "w" if packed else how, fileobj=packed) as archive:  # type: ignore[call-overload]
         for folder in ("sub", "sub/deep"):
             entry = tarfile.TarInfo(folder)
             entry.type, entry.mode = tarfile.DIRTYPE, 0o755
@@ -89,6 +92,8 @@ def _archive(path: Path, how: str) -> None:
         link = tarfile.TarInfo("sub/link")
         link.type, link.linkname = tarfile.SYMTYPE, "deep/run"
         archive.addfile(link)
+    if packed:
+        packed.close()
 
 
 def own(root: Path, uid: int, gid: int) -> None:

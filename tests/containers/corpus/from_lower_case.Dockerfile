@@ -1,4 +1,4 @@
-from localhost/tiny as Base
+from localhost/tiny as base
 run echo built > /built
 From base
 run cat /built > /again
