@@ -95,8 +95,10 @@ def render(*, what: str, overrides: tuple[str, ...], site: str | None, task: int
     \b
       python launch.py render @last render.frames=120 render.size=800
       python launch.py render k3x9a2 render.path=test
+      python launch.py render k3x9a2 render.frames=101 render.cameras=right render.out=DIR      of a drive
+      python launch.py render k3x9a2 'render.edits=[{remove: 4}, {move: {track: 3, by: [5, 0, 0]}}]'
 
-    Writes videos into the task's renders folder, and prints their names.
+    Writes videos into the task's renders folder or render.out, and prints their names.
 
     Exit status: 0 done, 2 no such run or no checkpoint, 130 interrupted.
     """
@@ -118,10 +120,12 @@ def _work(stage: str, what: str, overrides: Sequence[str], *, site: str | None, 
     for index in choose_tasks(run, [] if task is None else [task]):
         paths, began = run.task(index), time.time()
         with StopSignal() as stop:
-            status = run_stages(read_spec(paths, overrides), paths, stages=[stage], stop=stop, again=True)
+            experiment = read_spec(paths, overrides)
+            status = run_stages(experiment, paths, stages=[stage], stop=stop, again=True)
         if status:
             return INTERRUPTED
-        done.append((index, _written(stage, paths, began)))
+        renders = paths.renders if experiment.render.out is None else Path(experiment.render.out)
+        done.append((index, _written(stage, paths, renders, began)))
     if as_json:
         tasks = [{"index": index, "files": [str(file) for file in files]} for index, files in done]
         options.print_json({"id": _run_id(run), "folder": str(run.root), "tasks": tasks})
@@ -131,9 +135,9 @@ def _work(stage: str, what: str, overrides: Sequence[str], *, site: str | None, 
     return 0
 
 
-def _written(stage: str, paths: TaskPaths, began: float) -> list[Path]:
+def _written(stage: str, paths: TaskPaths, renders: Path, began: float) -> list[Path]:
     """Return the files that a stage has written since then."""
-    folder = paths.evaluation if stage == "evaluate" else paths.renders
+    folder = paths.evaluation if stage == "evaluate" else renders
     files = [*([paths.metrics] if stage == "evaluate" else []), *sorted(folder.rglob("*"))]
     # File systems keep times in coarser steps than the clock.
     return [file for file in files if file.is_file() and file.stat().st_mtime > began - 1]

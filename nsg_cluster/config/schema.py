@@ -23,6 +23,7 @@ from nsg_cluster.config.model import (
     PosesConfig,
     ProposalConfig,
 )
+from nsg_cluster.config.render import RenderConfig
 from nsg_cluster.config.training import (
     Background,
     DeadStart,
@@ -119,27 +120,6 @@ class EvaluateConfig(Config):
     """Rays rendered at once."""
     transmittance_threshold: Annotated[float, Field(ge=0, lt=1)] = 1e-3
     """A ray ends where less than this fraction of its light is left."""
-
-
-class RenderConfig(Config):
-    """Camera paths and videos."""
-
-    path: Literal["orbit", "test"] = "orbit"
-    """``orbit`` circles the scene; ``test`` takes the held-out cameras in order."""
-    frames: Annotated[int, Field(ge=1, le=100000)] = 60
-    """Frames of an orbit."""
-    fps: Annotated[int, Field(ge=1, le=240)] = 30
-    """Frames per second of the video."""
-    elevation_deg: Annotated[float, Field(ge=-89, le=89)] = 30.0
-    """Height of an orbit above the horizon of the scene."""
-    size: Annotated[int, Field(ge=8, le=8192)] | None = None
-    """Longer side of a frame in pixels; that of the data by default."""
-    background: Literal["white", "black"] = "white"
-    """Color behind the scene."""
-    formats: tuple[Literal["mp4", "gif", "png"], ...] = ("mp4", "gif")
-    """What is written; ``png`` keeps every frame."""
-    depth: bool = True
-    """Write depth as well: frames in color map, and the video beside the color one."""
 
 
 class ScratchConfig(Config):

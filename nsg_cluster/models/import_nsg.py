@@ -21,7 +21,16 @@ from torch import Tensor
 from nsg_cluster.core.errors import DataError
 from nsg_cluster.models.scene_graph import SceneGraph
 
-__all__ = ["NSG_CLASSES", "NsgArgs", "NsgWeights", "field_state", "graph_state", "read_array", "read_weights"]
+__all__ = [
+    "NSG_CLASSES",
+    "NsgArgs",
+    "NsgWeights",
+    "experiment_of",
+    "field_state",
+    "graph_state",
+    "read_array",
+    "read_weights",
+]
 
 ALLOWED = {
     ("numpy", "ndarray"),
@@ -32,6 +41,9 @@ ALLOWED = {
 NSG_CLASSES = {"car": 0, "van": 0, "truck": 2, "tram": 3, "pedestrian": 4}
 """What the original calls the classes of KITTI."""
 ARRAYS = 30
+COLOR_LAYERS = 4
+IMAGE_SIZE = (1242, 375)
+"""Width and height in pixels of most of KITTI's images, for a sequence whose images are not at hand."""
 _STEP = re.compile(r"model_(\d+)\.npy")
 _CLASS = re.compile(r"model_class_(\d+)_(\d+)\.npy")
 _OBJECT = re.compile(r"model_obj_(\d+)_(\d+)\.npy")
@@ -146,6 +158,93 @@ def read_weights(folder: Path, step: int | None = None) -> NsgWeights:
         latents=latents,
         args=_args(folder / "args.txt"),
     )
+
+
+def experiment_of(weights: NsgWeights, *, name: str, root: str | None = None) -> dict[str, Any]:
+    """Return the experiment that the original program's arguments describe, as the document that a YAML file holds.
+
+    Args:
+        weights: What was read.
+        name: Name of the experiment.
+        root: Folder of KITTI tracking; by default the one in the arguments.
+
+    Raises:
+        DataError: The weights are not of a KITTI sequence, or an argument is not understood.
+    """
+    args = weights.args
+    if args.values.get("dataset_type") != "kitti":
+        raise DataError(f"args.txt: dataset_type is {args.values.get('dataset_type')!r}, only 'kitti' can be imported")
+    place = re.fullmatch(r"(.*?)/?training/image_?0?2?/(\d{4})/?", args.values.get("datadir", ""))
+    if place is None:
+        raise DataError("args.txt: datadir is not <KITTI>/training/image02/<sequence>")
+    first, last = args.numbers("first_frame"), args.numbers("last_frame")
+    if not first or len(first) != len(last):
+        raise DataError("args.txt: first_frame and last_frame must be as many, and at least one")
+    return {
+        "name": name,
+        "description": f"Official weights of Neural Scene Graphs, step {weights.step}",
+        "data": {
+            "kind": "kitti",
+            "root": root or place[1] or ".",
+            "sequence": place[2],
+            "frames": ", ".join(f"{low}-{high}" for low, high in zip(first, last, strict=True)),
+            "geometry": "nsg_compat",
+            "protocol": "reconstruction",
+            "box_scale": args.number("box_scale", 1.0),
+            "near": args.number("near_plane", 0.5),
+            "far": args.number("far_plane", 150.0),
+            "image_size": list(IMAGE_SIZE),
+        },
+        "model": _model_of(args, has_latents=bool(weights.latents)),
+        "train": {
+            "steps": 1_000_000,
+            "rays": int(args.number("N_rand", 4096)),
+            "samples": None,
+            "background": "black",
+            "transmittance_threshold": 0,
+            "optimizer": {"learning_rate": args.number("lrate", 5e-4), "betas": [0.9, 0.999], "eps": 1e-7},
+            "schedule": {
+                "kind": "exponential",
+                "warmup_steps": 0,
+                "final_factor": 0.1 ** (1000.0 / args.number("lrate_decay", 250.0)),
+            },
+            "loss": {"photometric": "mse", "opacity_entropy": 0, "latent": args.number("latent_balance", 0.01)},
+        },
+        "evaluate": {"background": "black"},
+        "render": {"background": "black", "formats": ["png"]},
+    }
+
+
+def _model_of(args: NsgArgs, *, has_latents: bool) -> dict[str, Any]:
+    """Return the section ``model``."""
+
+    def field(suffix: str) -> dict[str, Any]:
+        return {
+            "kind": "nerf",
+            "width": int(args.number(f"netwidth{suffix}", 256)),
+            "hidden_layers": int(args.number(f"netdepth{suffix}", 8)),
+            "color_layers": COLOR_LAYERS,
+            "position_frequencies": int(args.number("multires", 10)),
+            "direction_frequencies": int(args.number("multires_views", 4)),
+            "density_noise": args.number("raw_noise_std", 0.0),
+        }
+
+    tells_place = args.values.get("object_setting", "0") != "1"
+    return {
+        "kind": "scene_graph",
+        "background": {
+            "field": field(""),
+            "sampler": {"kind": "planes", "samples": int(args.number("N_samples", 6))},
+        },
+        "objects": {
+            "field": field("_fine"),
+            "share": "class" if has_latents else "object",
+            "latent": int(args.number("latent_size", 0)),
+            "samples": int(args.number("N_samples_obj", 7)),
+            "placing": "points",
+            "place_frequencies": int(args.number("multires_obj", 4)) if tells_place else None,
+        },
+    }
 
 
 def graph_state(weights: NsgWeights, graph: SceneGraph) -> dict[str, Tensor]:

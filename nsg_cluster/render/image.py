@@ -24,6 +24,8 @@ class ImageRendering:
     """Share of a pixel's light that is stopped in the scene."""
     depth: Float[Tensor, "height width"]
     """Expected distance along the pixel's ray in scene units; 0 where opacity is 0."""
+    node_opacity: Float[Tensor, "height width nodes"] | None = None
+    """Share of each node of a scene graph, the background's first; where it is asked for."""
 
 
 def render_image(
@@ -34,6 +36,7 @@ def render_image(
     background: float,
     chunk: int,
     transmittance_threshold: float = 0.0,
+    with_nodes: bool = False,
 ) -> ImageRendering:
     """Render one camera's image, ``chunk`` rays at a time; rays are made on the device of ``cameras``.
 
@@ -44,9 +47,11 @@ def render_image(
         background: Shade behind the scene, from black (0) to white (1).
         chunk: Rays rendered at once, on which memory depends.
         transmittance_threshold: A ray ends where less than this fraction of its light is left.
+        with_nodes: Keep the share of each node of a scene graph.
     """
     pixels = cameras.height * cameras.width
     color, opacity, depth = torch.empty(pixels, 3), torch.empty(pixels), torch.empty(pixels)
+    nodes: list[Tensor] = []
     with torch.no_grad():
         for first in range(0, pixels, chunk):
             rays = image_rays(cameras, image, first=first, count=chunk)
@@ -57,7 +62,12 @@ def render_image(
             )
             part = slice(first, first + len(rays))
             color[part], opacity[part], depth[part] = rendering.color, rendering.opacity, rendering.depth
+            if with_nodes and rendering.node_opacity is not None:
+                nodes.append(rendering.node_opacity.cpu())
     shape = (cameras.height, cameras.width)
     return ImageRendering(
-        color=color.clamp(0, 1).view(*shape, 3), opacity=opacity.clamp(0, 1).view(shape), depth=depth.view(shape)
+        color=color.clamp(0, 1).view(*shape, 3),
+        opacity=opacity.clamp(0, 1).view(shape),
+        depth=depth.view(shape),
+        node_opacity=torch.cat(nodes).view(*shape, -1) if nodes else None,
     )

@@ -6,6 +6,7 @@ cameras and with the lens of the first of them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from nsg_cluster.config.schema import Experiment, RenderConfig
+from nsg_cluster.core.errors import ConfigError
 from nsg_cluster.core.files import write_atomic
 from nsg_cluster.core.paths import TaskPaths
 from nsg_cluster.core.signals import StopSignal
@@ -25,11 +27,15 @@ from nsg_cluster.render.image import render_image
 from nsg_cluster.training.checkpoint import load_model
 from nsg_cluster.training.countdown import Countdown
 from nsg_cluster.training.device import prepare_device
+from nsg_cluster.training.drive_path import drive_path
+from nsg_cluster.training.node_pictures import NodeWriter
 from nsg_cluster.training.pictures import color_picture, depth_picture, shade_of
+from nsg_cluster.training.stage_graph import stage_graph
 from nsg_cluster.training.video import GifVideo, Mp4Video, Video, check_ffmpeg
 
 __all__ = ["path_cameras", "render"]
 
+ORBIT_FRAMES = 60
 VIDEOS: dict[str, type[Video]] = {"mp4": Mp4Video, "gif": GifVideo}
 
 
@@ -54,14 +60,18 @@ def render(experiment: Experiment, paths: TaskPaths, *, stop: StopSignal | None 
     if "mp4" in config.formats:
         check_ffmpeg()
     device = prepare_device(experiment.train)
-    scene = load_scene(experiment.data)
+    scene = load_scene(experiment.data, with_images=False)
     model, _ = load_model(experiment, paths, scene)
+    kind = config.path or ("drive" if scene.frame_numbers else "orbit")
+    cameras, names = _cameras_and_names(scene, config, kind)
+    cameras = stage_graph(model, scene, cameras, config.edits).to(device)
     model.to(device)
-    cameras = path_cameras(scene, config).to(device)
     shade = shade_of(config.background)
     countdown = Countdown(paths, "render", len(cameras), cameras.height * cameras.width)
+    folder = paths.renders if config.out is None else Path(config.out)
     with ExitStack() as stack:
-        tracks = [_Track(paths.renders, stem, config, stack) for stem in _stems(config)]
+        tracks = [_Track(folder, stem, config, names, stack) for stem in _stems(config, kind)]
+        nodes = NodeWriter(folder, kind, model, names) if config.nodes else None
         for index in range(len(cameras)):
             if stop is not None and stop.requested:
                 return None
@@ -72,25 +82,48 @@ def render(experiment: Experiment, paths: TaskPaths, *, stop: StopSignal | None 
                 background=shade,
                 chunk=experiment.evaluate.chunk,
                 transmittance_threshold=experiment.evaluate.transmittance_threshold,
+                with_nodes=nodes is not None,
             )
             tracks[0].add(color_picture(rendering.color))
             if config.depth:
                 tracks[1].add(depth_picture(rendering, near=scene.near, far=scene.far, background=shade))
+            if nodes is not None:
+                nodes.add(rendering)
             countdown.done(index + 1)
-        return [path for track in tracks for path in track.finish()]
+        written = [path for track in tracks for path in track.finish()]
+        return written if nodes is None else written + nodes.written
+
+
+def _cameras_and_names(scene: Scene, config: RenderConfig, kind: str) -> tuple[Cameras, tuple[str, ...] | None]:
+    """Return the cameras of a path, and what their pictures are called where they are not just numbered."""
+    if kind != "drive":
+        return path_cameras(scene, config), None
+    path = drive_path(scene, config)
+    names = scene.camera_names or ("left",)
+    stems = [f"{names[camera]}_{number:06d}" for camera, number in zip(path.camera_ids, path.numbers, strict=True)]
+    if config.repeat > 1:
+        stems = [f"{stem}_{index % config.repeat:04d}" for index, stem in enumerate(stems)]
+    return _sized(path.cameras, config.size), tuple(stems)
 
 
 def path_cameras(scene: Scene, config: RenderConfig) -> Cameras:
-    """Return the cameras of a path through a scene."""
+    """Return the cameras of a path through a scene that does not follow a drive.
+
+    Raises:
+        ConfigError: ``render.frames`` is no number of pictures.
+    """
     if config.path == "test":
         return _sized(scene.test.cameras, config.size)
+    frames = ORBIT_FRAMES if config.frames is None else config.frames
+    if not isinstance(frames, int) or frames < 1:
+        raise ConfigError(f"render.frames: '{frames}' names frames of a drive; an orbit takes a number of pictures")
     train = scene.train.cameras
     center = scene.box.mean(dim=0)
     radius = float((train.camera_to_world[:, :, 3] - center).norm(dim=-1).median())
     lens = Cameras(
-        camera_to_world=orbit(center, radius, config.elevation_deg, config.frames),
-        focal_px=train.focal_px[:1].expand(config.frames, 2),
-        center_px=train.center_px[:1].expand(config.frames, 2),
+        camera_to_world=orbit(center, radius, config.elevation_deg, frames),
+        focal_px=train.focal_px[:1].expand(frames, 2),
+        center_px=train.center_px[:1].expand(frames, 2),
         width=train.width,
         height=train.height,
     )
@@ -100,8 +133,11 @@ def path_cameras(scene: Scene, config: RenderConfig) -> Cameras:
 class _Track:
     """The files of one picture after another: videos, and frames in a folder."""
 
-    def __init__(self, folder: Path, stem: str, config: RenderConfig, stack: ExitStack) -> None:
+    def __init__(
+        self, folder: Path, stem: str, config: RenderConfig, names: Sequence[str] | None, stack: ExitStack
+    ) -> None:
         self._frames: list[Path] = []
+        self._names = names
         self._folder = folder / stem if "png" in config.formats else None
         (self._folder or folder).mkdir(parents=True, exist_ok=True)
         self._videos = [
@@ -115,20 +151,21 @@ class _Track:
         for video in self._videos:
             video.add(picture)
         if self._folder is not None:
-            path = self._folder / f"{len(self._frames):05d}.png"
+            number = len(self._frames)
+            path = self._folder / f"{self._names[number] if self._names else f'{number:05d}'}.png"
             write_atomic(path, encode_png(picture))
             self._frames.append(path)
 
     def finish(self) -> list[Path]:
         """Complete the videos, remove frames of a longer path before this one, and return what there is."""
-        if self._folder is not None:
-            for old in set(self._folder.glob("[0-9]*.png")) - set(self._frames):
+        if self._folder is not None and self._names is None:
+            for old in set(self._folder.glob("*.png")) - set(self._frames):
                 old.unlink()
         return [video.finish() for video in self._videos] + self._frames
 
 
-def _stems(config: RenderConfig) -> list[str]:
-    return [config.path, f"{config.path}_depth"] if config.depth else [config.path]
+def _stems(config: RenderConfig, kind: str) -> list[str]:
+    return [kind, f"{kind}_depth"] if config.depth else [kind]
 
 
 def _sized(cameras: Cameras, longer_side_px: int | None) -> Cameras:
