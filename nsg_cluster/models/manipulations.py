@@ -8,45 +8,21 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Protocol
 
 import torch
 from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
+from nsg_cluster.config.edits import ManipulateConfig
 from nsg_cluster.geometry.placements import Placements
 
-__all__ = ["Manipulation", "manipulated", "placed_in", "shifted", "turned"]
+__all__ = ["manipulated", "placed_in", "shifted", "turned"]
 
 ROTATE_DEG, DANCE_DEG, TRANSLATE = 6.0, 36.0, 2.0
 
 
-class Manipulation(Protocol):
-    """What a manipulation is asked for: see `config.edits.ManipulateEdit`."""
-
-    @property
-    def name(self) -> str:
-        """Which one."""
-        ...
-
-    @property
-    def seed(self) -> int:
-        """Seed of what is chosen at random."""
-        ...
-
-    @property
-    def gap(self) -> float:
-        """Distance, in lengths of the objects, that others must keep."""
-        ...
-
-    @property
-    def most(self) -> int:
-        """Objects in a picture at most."""
-        ...
-
-
 def manipulated(
-    manipulation: Manipulation, rows: Placements, observed: Placements, progress: Float[Tensor, " rows"]
+    manipulation: ManipulateConfig, rows: Placements, observed: Placements, progress: Float[Tensor, " rows"]
 ) -> Placements:
     """Return the table that a manipulation makes of another.
 
@@ -127,7 +103,7 @@ def _switched(rows: Placements, random: Generator) -> Placements:
 
 
 def _filled(
-    rows: Placements, observed: Placements, candidates: Tensor, manipulation: Manipulation, *, twice: bool
+    rows: Placements, observed: Placements, candidates: Tensor, manipulation: ManipulateConfig, *, twice: bool
 ) -> Placements:
     """Add observed rows to each picture where they keep their distance: as many again, or as many as fit."""
     taken, pictures = [], []

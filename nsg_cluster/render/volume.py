@@ -133,9 +133,11 @@ def ray_distortion(rendering: Rendering) -> Float[Tensor, " rays"]:
     samples = rendering.samples
     if not rendering.histograms:
         return distortion(rendering.weights, samples.starts, samples.ends, samples.offsets)
-    edges = rendering.histograms[-1].edges
-    starts, ends = edges[:, :-1].flatten(), edges[:, 1:].flatten()
-    return distortion(rendering.weights, starts, ends, samples.offsets)
+    found = rendering.histograms[-1]
+    starts, ends = found.edges[:, :-1].flatten(), found.edges[:, 1:].flatten()
+    rays, bins = found.weights.shape
+    offsets = torch.arange(rays + 1, device=starts.device) * bins
+    return distortion(found.weights.flatten(), starts, ends, offsets)
 
 
 def ray_interlevel(rendering: Rendering) -> Float[Tensor, " rays"]:

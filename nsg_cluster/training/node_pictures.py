@@ -17,7 +17,7 @@ from jaxtyping import Int64, UInt8
 from nsg_cluster.core.errors import ConfigError
 from nsg_cluster.core.files import write_atomic
 from nsg_cluster.data.images import encode_png
-from nsg_cluster.models.base import Model
+from nsg_cluster.models.base import RadianceModel
 from nsg_cluster.models.scene_graph import SceneGraph
 from nsg_cluster.render.image import ImageRendering
 
@@ -40,7 +40,7 @@ def palette(count: int) -> UInt8[np.ndarray, "count 3"]:
 class NodeWriter:
     """Writes the maps of one picture after another into folders beside the videos."""
 
-    def __init__(self, folder: Path, stem: str, model: Model, names: Sequence[str] | None) -> None:
+    def __init__(self, folder: Path, stem: str, model: RadianceModel, names: Sequence[str] | None) -> None:
         """Prepare.
 
         Raises:

@@ -14,7 +14,7 @@ from nsg_cluster.core.paths import RunPaths
 from nsg_cluster.data.loaders import load_scene
 from nsg_cluster.data.scene import Scene
 from nsg_cluster.geometry.cameras import Cameras
-from nsg_cluster.models.base import Model
+from nsg_cluster.models.base import RadianceModel
 from nsg_cluster.models.edits import Edited, Newcomer, apply_edits, rows_of_pictures
 from nsg_cluster.models.scene_graph import SceneGraph, Shown
 from nsg_cluster.training.checkpoint import load_model
@@ -22,7 +22,7 @@ from nsg_cluster.training.checkpoint import load_model
 __all__ = ["stage_graph"]
 
 
-def stage_graph(model: Model, scene: Scene, cameras: Cameras, edits: tuple[EditConfig, ...]) -> Cameras:
+def stage_graph(model: RadianceModel, scene: Scene, cameras: Cameras, edits: tuple[EditConfig, ...]) -> Cameras:
     """Let a scene graph show its edited table, with rows of its own for each picture; return cameras that ask for them.
 
     Args:
