@@ -1,4 +1,8 @@
-"""``data import-nsg``, and what is rendered from the run that it makes. About 10 seconds of a CPU."""
+"""``data import-nsg``, and what is rendered from the run that it makes. About 15 seconds of a CPU.
+
+Passes through `nsg_cluster.cli.data`, `nsg_cluster.runs.adopt`, `nsg_cluster.tasks.adopt`,
+`nsg_cluster.training.adopt_nsg` and `nsg_cluster.training.stand_in`.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,10 @@ import PIL.Image
 import pytest
 
 from nsg_cluster.cli import main
+from nsg_cluster.config.driving import KittiData
+from nsg_cluster.core.paths import RunPaths
+from nsg_cluster.data.loaders import load_scene
+from nsg_cluster.tasks.stages import read_spec
 from tests.models import official
 
 
@@ -24,6 +32,9 @@ def test_official_weights_become_a_run_that_renders_any_frame_of_any_camera(
 
     settings = ["render.frames=120", "render.cameras=right", "render.size=207", "render.out=out", "render.depth=false"]
     assert main(["render", "./here", *settings]) == 0
+    stand_in = ["data", "stand-in", "./here", "again", "--size", "104", "--frames", "119-120", "--cameras", "right"]
+    assert main(stand_in) == 0
+    read_back(tmp_path / "again", tmp_path / "here")
     [picture] = (tmp_path / "out" / "drive").iterdir()
     assert picture.name == "right_000120.png"
     with (
@@ -34,6 +45,17 @@ def test_official_weights_become_a_run_that_renders_any_frame_of_any_camera(
         truth = np.asarray(whole.convert("RGB").resize(small.size, PIL.Image.Resampling.BOX)).astype(float)
     # A small picture has one ray where the truth has the mean of 36 pixels.
     assert 20 * np.log10(255 / np.sqrt(np.mean((ours - truth) ** 2))) > 20
+
+
+def read_back(root: Path, run: Path) -> None:
+    """A stand-in is a KITTI folder with smaller pictures, through the same cameras, that says what it is."""
+    spec = read_spec(RunPaths(run).task(0))
+    assert isinstance(spec.data, KittiData)
+    changed = {"root": str(root), "frames": "119-120", "cameras": "right", "image_size": None}
+    scene = load_scene(spec.data.model_copy(update=changed))
+    assert scene.train.images.shape == (2, 31, 104, 3) and scene.train.images.float().std() > 30
+    assert scene.train.cameras.focal_px[0, 0] == pytest.approx(721.5377 * 104 / 1242, rel=1e-6)
+    assert "not photographs of KITTI" in (root / "RENDERED.txt").read_text()
 
 
 def test_a_folder_without_weights_makes_no_run(
