@@ -19,7 +19,7 @@ DEFAULT = Path("docker/Dockerfile")
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def image() -> None:
-    r"""Build, check and list the container images that tasks run in.
+    r"""Build, check and list the images that tasks run in.
 
     \b
       python launch.py image build docker/Dockerfile.cpu       a Dockerfile becomes an image
@@ -29,6 +29,8 @@ def image() -> None:
 
     Images lie in <storage>/images, each under the digest of its content, with a manifest beside it. Apptainer or
     SingularityCE builds and runs them; no Docker is needed.
+
+    Exit status: see the help of each: python launch.py image build --help
     """
 
 

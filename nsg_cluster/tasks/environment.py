@@ -38,6 +38,8 @@ def write_environment(experiment: Experiment, paths: TaskPaths) -> None:
     found: dict[str, Any] = {
         "version": __version__,
         **_sources(paths),
+        **_image(paths),
+        "package": str(Path(__file__).resolve().parents[1]),
         "python": platform.python_version(),
         "torch": torch.__version__,
         "kernels": describe(),
@@ -59,6 +61,18 @@ def _sources(paths: TaskPaths) -> dict[str, Any]:
         return {key: record[key] for key in ("git_commit", "git_dirty")}
     except (RunError, IndexError, KeyError, TypeError):
         return {}
+
+
+def _image(paths: TaskPaths) -> dict[str, Any]:
+    """Return the image that this process runs in, if it does, and the digest that it had when the run was submitted."""
+    image = os.environ.get("APPTAINER_CONTAINER") or os.environ.get("SINGULARITY_CONTAINER")
+    if not image:
+        return {}
+    try:
+        digest = read_json(RunPaths(paths.root.parents[1]).container)["digest"]
+    except (RunError, IndexError, KeyError, TypeError):
+        digest = ""
+    return {"image": image, "image_digest": digest}
 
 
 def _cpu_model() -> str:
