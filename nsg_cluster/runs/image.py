@@ -104,42 +104,44 @@ def _checked(image: Path) -> Manifest | None:
 def _built_from(
     config: ContainerConfig, path: Path, storage: StoragePaths
 ) -> tuple[Path, Manifest | None, tuple[str, ...]]:
-    """Return the newest image that was built from a recipe; one of its present state is preferred."""
-    candidates = [entry for entry in manifests(storage.images) if entry[1].recipe == str(path)]
-    if not candidates:
+    """Return the newest image that was built from a recipe as it is now, wherever it lay; else its newest image."""
+    candidates = [entry for entry in manifests(storage.images) if Path(entry[1].recipe).name == path.name]
+    states: dict[str, Mapping[str, str] | str] = {}
+    newest: tuple[Path, Manifest, tuple[str, ...]] | None = None
+    for image, manifest in candidates:
+        is_own = manifest.recipe == str(path)
+        key = json.dumps([manifest.builder, manifest.settings, is_own], sort_keys=True)
+        if key not in states:
+            states[key] = _inputs_now(config, path, manifest)
+        if not (names := _differences(manifest, states[key])):
+            return image, manifest, ()
+        if is_own and newest is None:
+            newest = image, manifest, (_old(image, path, names),)
+    if newest is None:
         raise ContainerError(
             f"container.image: no image was built from {path} yet: run 'python launch.py image build {path}' "
             f"(images lie in {storage.images})"
         )
-    states: dict[str, Mapping[str, str] | str] = {}
-    newest: tuple[Path, Manifest, tuple[str, ...]] | None = None
-    for image, manifest in candidates:
-        key = json.dumps(manifest.settings, sort_keys=True)
-        if key not in states:
-            states[key] = _inputs_now(config, manifest)
-        if not (names := _differences(manifest, states[key])):
-            return image, manifest, ()
-        newest = newest or (image, manifest, (_old(image, path, names),))
-    assert newest is not None
     return newest
 
 
-def _inputs_now(config: ContainerConfig, manifest: Manifest) -> Mapping[str, str] | str:
+def _inputs_now(config: ContainerConfig, path: Path, manifest: Manifest) -> Mapping[str, str] | str:
     """Return what an image would be built from now, asked for as it was then; or why it cannot be built."""
     settings = manifest.settings
-    wheels, bases = settings.get("wheels"), settings.get("bases", {})
+    wheels, context = settings.get("wheels"), settings.get("context")
     try:
         return make_blueprint(
-            Path(manifest.recipe),
+            path,
             builder=manifest.builder,  # type: ignore[arg-type] # as it was written
-            context=Path(settings["context"]),
+            # Another checkout has a context of its own.
+            context=Path(context) if context and manifest.recipe == str(path) else None,
             arguments={**settings.get("arguments", {}), **config.build_args},
-            bases={**bases, **config.bases},
+            bases={**settings.get("bases", {}), **config.bases},
             wheels=Path(wheels) if wheels else None,
             binds=settings.get("binds", ()),
             options=settings.get("options", ()),
         ).inputs()
-    except (ContainerError, KeyError, OSError) as error:
+    except (ContainerError, OSError) as error:
         return str(error)
 
 

@@ -1,12 +1,11 @@
 """The image of ``docker/Dockerfile.cpu``, built once for this machine and kept beside the other bases.
 
-It is built anew when something changes that a run does not bring itself: the Dockerfile, the pins, the kernels' sources.
+It is built anew when something changes that a run does not bring itself: the Dockerfile, the pins, the kernels.
 """
 
 from __future__ import annotations
 
 import fcntl
-import os
 from pathlib import Path
 
 from tests.clusters.account import Unavailable
@@ -44,6 +43,6 @@ def cpu_image(engines: Engines) -> Path:
             if done.returncode != 0:
                 raise Unavailable(f"an image of {DOCKERFILE}: {done.stderr.strip()[-600:]}")
             for old in sorted(launcher.images.glob("*.sif"), key=lambda path: path.stat().st_mtime)[:-KEPT]:
-                os.unlink(old)
+                old.unlink()
         shown = launcher.check("image", "show", DOCKERFILE)["images"]
     return Path(shown[0]["image"])

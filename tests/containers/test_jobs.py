@@ -43,7 +43,8 @@ class Site:
 
     def __init__(self, kind: str, engines: Engines, image: Path, cluster: Cluster | None) -> None:
         self.launcher = Launcher(engines, engines.work())
-        self.env = {**(cluster.env if cluster else {}), "PATH": f"{cluster.bin}:" * bool(cluster) + engines.env["PATH"]}
+        scheduler = {**cluster.env, "PATH": f"{cluster.bin}:{engines.env['PATH']}"} if cluster else {}
+        self.env = {**engines.env, **scheduler}
         # What a node's profile or a module would bring: programs of schedulers and containers.
         environment = {"PATH": self.env["PATH"], "OMP_NUM_THREADS": "1", "TOKEN": "of the site"}
         text = f"{SITES[kind]}environment: {json.dumps(environment)}\ncontainer: {{image: {image}}}\n"
@@ -51,8 +52,8 @@ class Site:
 
     def submit(self, *words: str) -> Path:
         """Start the quickstart, made small, and return the run's folder."""
-        argv = (CHECKOUT / "configs/quickstart.yaml", *SMALL, *words, "--site", self.file, "--detach", "--json")
-        done = self.launcher.run(*argv, **self.env)
+        experiment = (str(CHECKOUT / "configs/quickstart.yaml"), *SMALL, *words)
+        done = self.launcher.run(*experiment, "--site", self.file, "--detach", "--json", **self.env)
         assert done.returncode == 0, done.stderr
         return Path(json.loads(done.stdout)["folder"])
 

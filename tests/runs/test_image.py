@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,20 @@ def test_an_image_that_is_older_than_its_dockerfile_is_said_but_the_package_itse
     (bench.root / "docker/Dockerfile").write_text("FROM a\nCOPY gone /\n")
     (note,) = plan(bench, site).image.notes
     assert "gone is missing in the context" in note
+
+
+def test_another_checkout_with_the_same_content_has_the_same_image(bench: Bench, site: Path) -> None:
+    image = built(bench)
+    other = bench.root / "other"
+    for name in ("docker", "nsg_cluster"):
+        shutil.copytree(bench.root / name, other / name)
+    shutil.copy2(bench.root / "tool", other / "tool")
+    (other / "nsg_cluster/core.py").write_text("another")
+    theirs = f"container.image={other / 'docker/Dockerfile'}"
+    assert plan(bench, site, theirs).image.container.image == str(image)
+    (other / "tool").write_text("another")
+    with pytest.raises(ContainerError, match=r"no image was built from .*/other/docker/Dockerfile yet"):
+        plan(bench, site, theirs)
 
 
 def test_an_image_without_code_for_the_gpus_is_refused_before_anything_is_queued(bench: Bench, site: Path) -> None:
