@@ -23,6 +23,8 @@ __all__ = ["Chosen", "blueprint_of", "choose", "find_image", "known_image"]
 
 # What a run brings itself, so that an image need not be built again for it.
 SNAPSHOT = "file nsg_cluster/"
+# Variables of a site that name what is on its nodes and not in an image, which has its own.
+OF_THE_HOST = {"HOME", "LD_LIBRARY_PATH", "LD_PRELOAD", "PATH", "PYTHONHOME", "PYTHONPATH", "TMPDIR", "VIRTUAL_ENV"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,7 +181,7 @@ def choose(site: Site, experiment: Experiment, *, architecture: str | None) -> C
         digest=manifest.digest if manifest else "",
         python=config.python,
         binds=tuple(dict.fromkeys(_binds(site, experiment, config))),
-        variables=(*config.environment, *site.environment),
+        variables=(*config.environment, *(name for name in site.environment if name not in OF_THE_HOST)),
         gpu=config.gpu,
         options=config.options,
     )

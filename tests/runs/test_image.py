@@ -24,7 +24,7 @@ name: abc
 scheduler: slurm
 storage: {storage}
 binds: [/etc/hosts]
-environment: {{SITE_WORD: "1"}}
+environment: {{SITE_WORD: "1", PATH: /opt/bin:/usr/bin}}
 container: {{environment: [TOKEN], build_args: {{A: "1"}}}}
 resource_types:
   v100: {{gpus: 1, cpus: 4, memory: 8GiB, architecture: "7.0"}}
