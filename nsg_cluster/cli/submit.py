@@ -180,7 +180,8 @@ def script(*, file: Path, overrides: tuple[str, ...], site: str | None, max_para
     check_file(file)
     plan = make_plan(file, overrides, site=site, max_parallel=max_parallel)
     command = [sys.executable, "-m", "nsg_cluster", "submit", str(file.absolute()), *overrides, "--wait"]
-    command += ["--site", plan.site_reference, "--max-parallel", str(plan.request.max_parallel)]
+    command += ["--site", plan.site_reference]
+    command += ["--max-parallel", str(plan.request.max_parallel)] if plan.request.max_parallel else []
     environment = {**plan.site.environment, "NSG_STORAGE": plan.site.storage}
     title = f"Experiment {plan.experiment.name}"
     click.echo(batch_script(command, title=title, environment=environment, folder=Path.cwd()), nl=False)
