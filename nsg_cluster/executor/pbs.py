@@ -21,12 +21,9 @@ from nsg_cluster.executor.environment import SchedulerEnvironment
 from nsg_cluster.executor.plugin import SchedulerExecutor, SchedulerJob
 from nsg_cluster.executor.watcher import JobFiles, SchedulerWatcher
 from nsg_cluster.scheduler.pbs import CONTINUES, Pbs
+from nsg_cluster.tasks.base import RESUBMIT, WAIT_FOR
 
 __all__ = ["PbsExecutor", "PbsJob", "PbsJobEnvironment", "PbsWatcher"]
-
-RESUBMIT = "NSG_RESUBMIT"
-# Set by a task that began before what it was to wait for had ended.
-WAIT_FOR = "NSG_WAIT_FOR"
 
 
 class PbsWatcher(SchedulerWatcher):

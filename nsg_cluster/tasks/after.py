@@ -22,6 +22,8 @@ class Verdict:
     """Which run it waits for, or which has failed; a sentence."""
     run: RunPaths | None = None
     """That run."""
+    job: str = ""
+    """The job of a task of it that goes on."""
 
 
 def verdict(folders: Sequence[str]) -> Verdict:
@@ -38,7 +40,7 @@ def verdict(folders: Sequence[str]) -> Verdict:
             return Verdict(kind="never", reason=f"{name}, after which it was to begin, is gone", run=run)
         for index, status in enumerate(_statuses(run)):
             if status.state == "running" or (status.state == "queued" and status.stopped_at is not None):
-                waits = Verdict(kind="not yet", reason=f"waits for {name}", run=run)
+                waits = Verdict(kind="not yet", reason=f"waits for {name}", run=run, job=status.job_id)
             elif status.state != "succeeded":
                 what = f"task {index} of {name}, after which it was to begin, is {status.state}"
                 return Verdict(kind="never", reason=what, run=run)

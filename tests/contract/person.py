@@ -47,6 +47,7 @@ class Person:
     site: str
     environment: dict[str, str] = field(default_factory=dict)
     runs: list[RunPaths] = field(default_factory=list)
+    patience_s: float = PATIENCE_S
 
     def command(self, argv: list[str], environment: Mapping[str, str], folder: Path) -> tuple[int, str, str]:
         """Run a command line; return its exit status and what it printed."""
@@ -105,7 +106,7 @@ class Person:
 
     def wait(self, run: RunPaths, *wanted: str) -> Row:
         """Wait until a run has ended, or all its tasks are in one of some states."""
-        deadline = time.monotonic() + PATIENCE_S
+        deadline = time.monotonic() + self.patience_s
         while True:
             row = self.row(run)
             over = set(states(row)) <= set(wanted) if wanted else row["is_final"]
