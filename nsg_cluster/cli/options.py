@@ -11,7 +11,7 @@ import click
 
 if TYPE_CHECKING:
     from nsg_cluster.core.paths import StoragePaths
-    from nsg_cluster.runs.doctor import Finding
+    from nsg_cluster.runs.finding import Finding
 
 __all__ = [
     "as_json",

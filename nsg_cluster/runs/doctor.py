@@ -9,23 +9,23 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from nsg_cluster import __version__
 from nsg_cluster.core.errors import MachineError, NsgError
 from nsg_cluster.core.process import run
 from nsg_cluster.core.units import format_bytes
 from nsg_cluster.executor.machine import num_cpus, visible_gpus
+from nsg_cluster.runs.finding import Finding
+from nsg_cluster.runs.site_check import examine_site
 
-__all__ = ["EXTRAS", "LAUNCHER", "Finding", "examine"]
+__all__ = ["EXTRAS", "LAUNCHER", "examine"]
 
 OLDEST_PYTHON = (3, 10)
 LITTLE_SPACE = 2 << 30
 TIMEOUT_S = 30.0
 # As in pyproject.toml, which is not installed; a test compares them.
-LAUNCHER = ("PyYAML", "click", "pydantic", "rich", "submitit")
+LAUNCHER = ("PyYAML", "click", "pydantic", "rich", "spython", "submitit")
 EXTRAS = {
     "train": (
         "imageio",
@@ -41,33 +41,6 @@ EXTRAS = {
     ),
 }
 COMPILERS = ("c++", "g++", "clang++")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """The outcome of one check."""
-
-    name: str
-    ok: bool
-    found: str
-    advice: str = ""
-    """How to get what is missing."""
-    needed: bool = False
-    """Whether the default, a training on this machine, does not work without it."""
-
-    @property
-    def is_fatal(self) -> bool:
-        """Whether the default does not work."""
-        return self.needed and not self.ok
-
-    @property
-    def mark(self) -> str:
-        """One word for people."""
-        return "ok" if self.ok else "BROKEN" if self.needed else "missing"
-
-    def to_json(self) -> dict[str, Any]:
-        """Return what ``doctor --json`` says of it."""
-        return asdict(self)
 
 
 def examine(site: str | None = None) -> list[Finding]:
@@ -90,7 +63,7 @@ def examine(site: str | None = None) -> list[Finding]:
         _compiler(),
         _program("nvcc", "--version", advice="the CUDA toolkit compiles the GPU kernels; a CPU does not need it"),
         _ffmpeg(),
-        Finding(name="site", ok=True, found=f"{found.name} ({found.scheduler})"),
+        *examine_site(found),
         _storage(Path(found.storage)),
         _program("git", "--version", advice="without git a run does not record which sources it was made with"),
     ]

@@ -18,7 +18,7 @@ from nsg_cluster.container.program import Program, find_program
 from nsg_cluster.core.errors import ConfigError, ContainerError
 from nsg_cluster.core.paths import StoragePaths
 from nsg_cluster.core.process import run
-from nsg_cluster.runs.doctor import Finding
+from nsg_cluster.runs.finding import Finding
 from nsg_cluster.runs.image import find_image
 
 __all__ = ["examine_image", "findings"]

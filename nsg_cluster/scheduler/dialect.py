@@ -28,6 +28,8 @@ class Dialect(Protocol):
     """What people call it."""
     prefix: ClassVar[str]
     """What an option in a script begins with, such as ``#PBS``."""
+    programs: ClassVar[tuple[str, ...]]
+    """Programs of its that are used here."""
     variables: ClassVar[str]
     """Environment variables that it sets in a job, between blanks."""
     identity: ClassVar[tuple[str, ...]]
@@ -94,6 +96,16 @@ class Dialect(Protocol):
 
     def find_argv(self, name: str, user: str) -> list[str]:
         """Return the command that finds jobs by their name."""
+
+    def offers_argv(self) -> list[str]:
+        """Return the command that lists what jobs can ask for by name: pieces of nodes, queues, partitions."""
+
+    def parse_offers(self, answer: Completed) -> set[str]:
+        """Return those names.
+
+        Raises:
+            MachineError: It is not an answer.
+        """
 
     def find_ended_argv(self, name: str, user: str, since: float) -> list[str] | None:
         """Return the command that finds ended jobs by their name, to be read as accounting; ``None`` if the first does.

@@ -69,6 +69,7 @@ class GridEngine:
     name: ClassVar[str] = "gridengine"
     title: ClassVar[str] = "Grid Engine"
     prefix: ClassVar[str] = "#$"
+    programs: ClassVar[tuple[str, ...]] = ("qsub", "qstat", "qdel", "qacct", "qconf")
     variables: ClassVar[str] = (
         "JOB_ID JOB_NAME SGE_TASK_ID SGE_TASK_FIRST SGE_TASK_LAST SGE_TASK_STEPSIZE SGE_LOCALDIR SGE_JOB_HOSTLIST "
         "SGE_O_WORKDIR SGE_O_HOME SGE_O_HOST SGE_O_PATH NHOSTS NSLOTS RESTARTED TMPDIR PE_HOSTFILE QUEUE"
@@ -204,6 +205,20 @@ class GridEngine:
     def find_argv(self, name: str, user: str) -> list[str]:  # noqa: ARG002 - it cannot be asked for a name
         """Return the command that finds jobs by their name."""
         return ["qstat", "-xml", "-u", user]
+
+    def offers_argv(self) -> list[str]:
+        """Return the command that lists resources and their shortcuts."""
+        return ["qconf", "-sc"]
+
+    def parse_offers(self, answer: Completed) -> set[str]:
+        """Return their names.
+
+        Raises:
+            MachineError: It is not an answer.
+        """
+        if answer.status != 0:
+            raise unreadable(answer, "what there is could not be listed")
+        return {word for line in answer.out.splitlines() for word in line.split()[:2] if not line.startswith("#")}
 
     def find_ended_argv(self, name: str, user: str, since: float) -> list[str] | None:  # noqa: ARG002
         """Return the command that finds ended jobs by their name."""

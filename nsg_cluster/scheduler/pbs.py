@@ -68,6 +68,7 @@ class Pbs:
     name: ClassVar[str] = "pbs"
     title: ClassVar[str] = "PBS"
     prefix: ClassVar[str] = "#PBS"
+    programs: ClassVar[tuple[str, ...]] = ("qsub", "qstat", "qdel", "qselect")
     variables: ClassVar[str] = (
         "PBS_JOBID PBS_JOBNAME PBS_ARRAY_ID PBS_ARRAY_INDEX PBS_ENVIRONMENT PBS_JOBDIR PBS_LOCALDIR PBS_NODEFILE "
         "PBS_NODENUM PBS_O_HOME PBS_O_HOST PBS_O_PATH PBS_O_QUEUE PBS_O_WORKDIR PBS_QUEUE NCPUS TMPDIR"
@@ -182,6 +183,20 @@ class Pbs:
     def find_argv(self, name: str, user: str) -> list[str]:
         """Return the command that finds jobs by their name, ended ones too."""
         return ["qselect", "-x", "-u", user, "-N", name]
+
+    def offers_argv(self) -> list[str]:
+        """Return the command that lists queues."""
+        return ["qstat", "-Q", "-f"]
+
+    def parse_offers(self, answer: Completed) -> set[str]:
+        """Return their names.
+
+        Raises:
+            MachineError: It is not an answer.
+        """
+        if answer.status != 0:
+            raise unreadable(answer, "what there is could not be listed")
+        return set(re.findall(r"^Queue: (\S+)", answer.out, flags=re.MULTILINE))
 
     def find_ended_argv(self, name: str, user: str, since: float) -> list[str] | None:  # noqa: ARG002
         """Return nothing: the first command finds ended jobs as well."""

@@ -86,6 +86,7 @@ class Slurm:
     name: ClassVar[str] = "slurm"
     title: ClassVar[str] = "Slurm"
     prefix: ClassVar[str] = "#SBATCH"
+    programs: ClassVar[tuple[str, ...]] = ("sbatch", "squeue", "scancel", "scontrol", "sinfo")
     variables: ClassVar[str] = (
         "SLURM_JOB_ID SLURM_JOB_NAME SLURM_ARRAY_JOB_ID SLURM_ARRAY_TASK_ID SLURM_CPUS_PER_TASK SLURM_JOB_NODELIST "
         "SLURM_JOB_NUM_NODES SLURM_NTASKS SLURM_RESTART_COUNT SLURM_SUBMIT_DIR SLURM_TMPDIR TMPDIR"
@@ -219,6 +220,20 @@ class Slurm:
         """Return the command that finds jobs by their name."""
         argv = ["squeue", "--noheader", "--states=all", f"--user={user}", f"--name={name}"]
         return [*argv, f"--format={QUEUE_FIELDS}"]
+
+    def offers_argv(self) -> list[str]:
+        """Return the command that lists partitions."""
+        return ["sinfo", "--noheader", "--format=%R"]
+
+    def parse_offers(self, answer: Completed) -> set[str]:
+        """Return their names.
+
+        Raises:
+            MachineError: It is not an answer.
+        """
+        if answer.status != 0:
+            raise unreadable(answer, "what there is could not be listed")
+        return set(answer.out.split())
 
     def find_ended_argv(self, name: str, user: str, since: float) -> list[str] | None:
         """Return the command that finds ended jobs by their name."""

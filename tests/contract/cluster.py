@@ -8,6 +8,7 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import cache
+from typing import Any
 
 import pytest
 
@@ -81,6 +82,23 @@ class ClusterContract(ExecutorContract):
         found = UserOfCluster(root=root, site=str(site), cluster=cluster, server=server)
         yield found
         found.end_everything()
+
+    def test_doctor_finds_the_scheduler_and_what_the_file_of_a_site_gets_wrong(self, person: UserOfCluster) -> None:
+        def checks(site: str) -> dict[str, dict[str, Any]]:
+            _, out, _ = person.command(["doctor", "--site", site, "--json"], person.variables, person.root)
+            return {check["name"]: check for check in json.loads(out)["checks"]}
+
+        found = checks(person.site)
+        name = {"fake-pbs": "pbs", "real-pbs": "pbs"}.get(self.kind, self.kind)
+        assert all(found[check]["ok"] for check in (name, "answers", "storage"))
+        wrong = f"name: wrong\n{SITES[self.kind]}scratch: $SSG_LOCALDIR\nmodules: [x]\nmodules_init: /nowhere\n"
+        wrong += {"slurm": "queue: debgu\n", "gridengine": "queue: rt_G.smal\n"}.get(self.kind, "")
+        found = checks(str(person.write(person.root / "wrong.yaml", wrong)))
+        assert not found["variable"]["ok"] and "$SSG_LOCALDIR" in found["variable"]["found"]
+        assert "/nowhere: no such file" in found["modules"]["found"]
+        if self.kind in {"slurm", "gridengine"}:
+            near = {"slurm": "debug", "gridengine": "rt_G.small"}[self.kind]
+            assert not found["pieces"]["ok"] and f"Did you mean '{near}'?" in found["pieces"]["advice"]
 
     def test_an_array_of_twenty_is_one_call(self, person: UserOfCluster) -> None:
         calls = person.replace("submit")

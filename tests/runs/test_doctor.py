@@ -9,7 +9,8 @@ import pytest
 
 from nsg_cluster.executor.machine import visible_gpus
 from nsg_cluster.runs import doctor
-from nsg_cluster.runs.doctor import EXTRAS, LAUNCHER, Finding, examine
+from nsg_cluster.runs.doctor import EXTRAS, LAUNCHER, examine
+from nsg_cluster.runs.finding import Finding
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
