@@ -11,7 +11,14 @@ from click.testing import CliRunner
 from nsg_cluster.cli import command
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-PAGES = sorted([CHECKOUT / "README.md", CHECKOUT / "CHANGELOG.md", CHECKOUT / "csrc" / "README.md"])
+PAGES = sorted(
+    [
+        CHECKOUT / "README.md",
+        CHECKOUT / "CHANGELOG.md",
+        CHECKOUT / "csrc" / "README.md",
+        CHECKOUT / "singularity" / "README.md",
+    ]
+)
 README = (CHECKOUT / "README.md").read_text()
 
 

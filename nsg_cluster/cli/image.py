@@ -1,4 +1,4 @@
-"""``image build``, ``image check`` and ``image show``: the containers that tasks run in."""
+"""``image build``, ``image check``, ``image convert`` and ``image show``: the containers that tasks run in."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ def image() -> None:
 
     \b
       python launch.py image build docker/Dockerfile.cpu       a Dockerfile becomes an image
+      python launch.py image convert docker/Dockerfile         the definition that it is built by
       python launch.py image check docker/Dockerfile.cpu       does it train? which GPUs has it code for?
       python launch.py image show                              what there is
       python launch.py configs/quickstart.yaml container.image=docker/Dockerfile.cpu
@@ -97,6 +98,43 @@ def build(*, recipe: Path, site: str | None, as_job: bool, force: bool, as_json:
     for loss in result.manifest.losses:
         click.echo(loss)
     click.echo(f"{'built' if result.is_new else 'up to date:'} {result.image}")
+    return 0
+
+
+@image.command()
+@click.argument("recipe", metavar="[FILE]", type=click.Path(path_type=Path), default=DEFAULT)
+@options.site
+@click.option("--base", "bases", metavar="NAME=PATH", multiple=True, help="Image on disk in place of FROM's.")
+@click.option("--build-arg", "arguments", metavar="NAME=VALUE", multiple=True, help="Value of an ARG.")
+@click.option(
+    "--context", type=click.Path(path_type=Path), help="Folder that COPY reads. Default: the one above docker/."
+)
+@options.as_json
+def convert(*, recipe: Path, site: str | None, as_json: bool, **settings: Any) -> int:
+    r"""Print a Dockerfile as a Singularity definition, and what is lost; build nothing.
+
+    \b
+      python launch.py image convert docker/Dockerfile > nsg_cluster.def
+      python launch.py image convert docker/Dockerfile --json
+
+    The definition goes to standard output, the report of what an image says in another way, or cannot say, to standard
+    error, a line each: file, line, kind (lost, changed, note), instruction, sentence. Build the definition in the
+    folder that COPY reads: singularity build --fakeroot IMAGE.sif nsg_cluster.def
+
+    Exit status: 0 converted, 2 the Dockerfile has mistakes or asks for what no image can give.
+    """
+    from nsg_cluster.container.loss import loss_json, loss_text
+    from nsg_cluster.runs.image_build import Wish
+
+    blueprint = Wish.make(recipe, site, builder="definition", **settings).blueprint
+    found = blueprint.converted({})
+    if as_json:
+        options.print_json(
+            {**loss_json(found.losses, blueprint.path), "images": found.images, "definition": found.text}
+        )
+        return 0
+    click.echo(loss_text(found.losses, recipe), err=True, nl=False)
+    click.echo(found.text, nl=False)
     return 0
 
 

@@ -96,7 +96,7 @@ class Blueprint:
             names = sorted(path.name for path in self.wheels.glob("*.whl"))
             found["wheels"] = text_digest("\n".join(names))
         if self.builder in {"definition", "oci"}:
-            converted = self._converted(dict.fromkeys(AUTOMATIC, ""))
+            converted = self.converted(dict.fromkeys(AUTOMATIC, ""))
             return {**found, "recipe": text_digest(converted.text), **self._files(converted)}
         return {**found, "recipe": _identity(self.path) if self.builder == "docker-archive" else _digest(self.path)}
 
@@ -119,14 +119,14 @@ class Blueprint:
             return Written(source=f"docker-archive:{self.path}", options=options)
         if self.builder == "file":
             return Written(source=str(self.path), options=options)
-        converted = self._converted(automatic)
+        converted = self.converted(automatic)
         path = folder / "image.def"
         path.write_text(_with_binds(converted.text, self._binds(), wheels=self.wheels is not None))
         return Written(
             source=str(path), options=options, losses=tuple(loss_text(converted.losses, self.path).splitlines())
         )
 
-    def _converted(self, automatic: Mapping[str, str]) -> Definition:
+    def converted(self, automatic: Mapping[str, str]) -> Definition:
         """Return the Dockerfile as a definition.
 
         Raises:

@@ -11,16 +11,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shlex
 import sys
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from nsg_cluster.container.definition import convert
 from nsg_cluster.core.errors import ContainerError
 from tests.clusters.account import Unavailable
-from tests.containers import bases, context
+from tests.containers import bases, context, inside
 from tests.containers.context import own, write_context
 from tests.containers.engines import Engines
 from tests.containers.fixtures import made_engines
@@ -58,33 +58,10 @@ VARIABLES = {
     "container",
 }
 SKIPPED = (*OF_THE_ENGINES, *OF_THE_HOST)
-FORM = "1"
-"""Raised when what is remembered of an image changes."""
 # Folders that Apptainer makes in every image.
 MADE = ("home", "root", "tmp", "var", "var/tmp")
 WITH_VARIABLE, VARIABLE = "localhost/variable", "BASE_FOLDER=/srv/base"
 LIBRARIES = "/.singularity.d/libs"
-WALK = """
-import hashlib, json, os, stat, sys
-root, skipped, found = sys.argv[1], set(sys.argv[2:]), {}
-for folder, folders, files in os.walk(root):
-    for name in folders + files:
-        path = os.path.join(folder, name)
-        shown = os.path.relpath(path, root)
-        status = os.lstat(path)
-        if shown in skipped:
-            continue
-        if stat.S_ISLNK(status.st_mode):
-            found[shown] = ["link", os.readlink(path)]
-        elif stat.S_ISDIR(status.st_mode):
-            found[shown] = ["folder", oct(stat.S_IMODE(status.st_mode))]
-        else:
-            content = open(path, "rb").read() if stat.S_ISREG(status.st_mode) else b""
-            text = content.decode(errors="replace") if len(content) < 300 else hashlib.sha256(content).hexdigest()
-            found[shown] = ["file", oct(stat.S_IMODE(status.st_mode)), text]
-    folders[:] = [name for name in folders if os.path.relpath(os.path.join(folder, name), root) not in skipped]
-print(json.dumps(found))
-"""
 
 
 @dataclass(frozen=True)
@@ -125,17 +102,13 @@ class Conformance:
         self.folder = engines.work()
         self.version = engines.check("buildah", "--version")
         engines.account.folder(self.folder / "empty")
-        self.made: list[tuple[str, str]] = []
+        self.script = engines.account.write(self.folder / "inside.py", Path(inside.__file__).read_text())
         self.context = engines.account.folder(self.folder / "context")
         write_context(self.context)
         own(self.context, engines.account.uid, engines.account.gid)
 
     def close(self) -> None:
         """Remove what was built."""
-        if self.made:
-            containers, tags = zip(*self.made, strict=True)
-            self._buildah("rm", *containers)
-            self._buildah("rmi", *tags)
         self.engines.check("buildah", *self.engines.storage, "unshare", "rm", "-rf", self.folder, cwd=self.engines.root)
 
     def compare(self, name: str) -> Result:
@@ -164,7 +137,9 @@ class Conformance:
                 self.engines.build(sif, self.engines.account.write(self.folder / "variable.def", text))
                 text = f"FROM localhost/tiny\nENV {VARIABLE}\n"
                 file = self.engines.account.write(self.folder / "variable.Dockerfile", text)
-                self._buildah("build", "-q", "-t", WITH_VARIABLE, "-f", file, self.folder / "empty")
+                done = self.engines.buildah("build", "-q", "-t", WITH_VARIABLE, "-f", file, self.folder / "empty")
+                if done.returncode != 0:
+                    raise RuntimeError(f"buildah: {done.stderr}")
         return found
 
     def _dockerfile(self, name: str) -> Path:
@@ -181,7 +156,7 @@ class Conformance:
         definition = engines.account.write(folder / "image.def", text)
         sandbox = folder / "image"
         engines.build(sandbox, definition, "--sandbox", cwd=self.context)
-        files = self._walk(sandbox)
+        files = self._inside("walk", sandbox, *SKIPPED)
         if any(path.split("/")[0].startswith(".nsg") for path in files):
             raise RuntimeError(f"the staging folder is still there: {sorted(files)[:3]}")
         options = ("--cleanenv", "--no-mount", "home,tmp,cwd", "--pwd", "/")
@@ -193,7 +168,8 @@ class Conformance:
         """Build by Buildah, or return what it built before, on this machine, of the very same Dockerfile."""
         ignore = path.with_name(f"{path.name}.dockerignore")
         inputs = [path.read_bytes(), ignore.read_bytes() if ignore.exists() else b"", self.tiny.tar.read_bytes()]
-        inputs += [Path(context.__file__).read_bytes(), f"{self.version}{WALK}{ARGUMENTS}{SKIPPED}{FORM}".encode()]
+        inputs += [Path(str(module.__file__)).read_bytes() for module in (context, inside)]
+        inputs += [f"{self.version}{ARGUMENTS}{SKIPPED}".encode()]
         digest = hashlib.sha256(b"".join(hashlib.sha256(each).digest() for each in inputs)).hexdigest()
         file = self.engines.account.folder(self.engines.root / "answers") / f"{name}-{digest[:16]}.json"
         if not file.exists():
@@ -202,36 +178,29 @@ class Conformance:
         return Image(**json.loads(file.read_text()))
 
     def _by_buildah(self, name: str, path: Path) -> Image:
-        tag = f"localhost/conformance-{name}"
         ignore = path.with_name(f"{path.name}.dockerignore")
-        options = ["--isolation=chroot", "--layers=false", "--format=docker", "--no-cache", "-t", tag, "-f", str(path)]
-        options += [f"--ignorefile={ignore}"] if ignore.exists() else []
-        self._buildah("build", "-q", *options, self.context)
-        config = json.loads(self._buildah("inspect", "--type=image", tag))["Docker"]["config"]
-        container = self._buildah("from", tag).strip()
-        self.made.append((container, tag))
-        mount = f"m=$(buildah {shlex.join(self.engines.storage)} mount {container})"
-        walk = f'{mount}; exec /usr/bin/python3 -c "$0" "$m" "$@"'
-        walked = self._buildah("unshare", "sh", "-c", walk, WALK, *SKIPPED)
-        entry, command = config.get("Entrypoint") or [], config.get("Cmd") or []
-        runs: list[list[int | str]] = []
-        for words in ([*entry, *command], [*entry, *ARGUMENTS]):
-            done = self.engines.buildah("run", "--isolation=chroot", container, "--", *words)
-            if not done.stdout:  # on a busy machine it sometimes loses what was printed
-                done = self.engines.buildah("run", "--isolation=chroot", container, "--", *words)
-            runs.append([done.returncode, done.stdout])
-        return Image(json.loads(walked), _variables("\0".join(config["Env"])), runs)
+        options = ["--isolation=chroot", "--layers=false", "--format=docker", "--no-cache", "-f", str(path)]
+        request = {
+            "storage": self.engines.storage,
+            "tag": f"localhost/conformance-{name}",
+            "options": options + ([f"--ignorefile={ignore}"] if ignore.exists() else []),
+            "context": str(self.context),
+            "arguments": ARGUMENTS,
+            "skipped": SKIPPED,
+        }
+        file = self.engines.account.write(self.folder / f"{name}.json", json.dumps(request))
+        answer = self._inside("build", file)
+        if "error" in answer:
+            raise RuntimeError(f"buildah: {answer['error']}")
+        return Image(answer["files"], _variables("\0".join(answer["environment"])), answer["runs"])
 
-    def _walk(self, root: Path) -> dict[str, list[str]]:
-        walked = self._buildah("unshare", "/usr/bin/python3", "-c", WALK, root, *SKIPPED)
-        found: dict[str, list[str]] = json.loads(walked)
-        return found
-
-    def _buildah(self, *argv: str | Path) -> str:
-        done = self.engines.buildah(*argv, cwd=self.folder)
+    def _inside(self, *argv: str | Path) -> dict[str, Any]:
+        """Do something as the owner of the images, see `tests.containers.inside`."""
+        done = self.engines.buildah("unshare", "/usr/bin/python3", self.script, *argv, cwd=self.folder)
         if done.returncode != 0:
-            raise RuntimeError(f"buildah {argv[0]}: exit status {done.returncode}: {done.stderr.strip()[-1500:]}")
-        return done.stdout
+            raise RuntimeError(f"{argv[0]}: exit status {done.returncode}: {done.stderr.strip()[-1500:]}")
+        answer: dict[str, Any] = json.loads(done.stdout)
+        return answer
 
 
 def _variables(text: str) -> dict[str, str]:
