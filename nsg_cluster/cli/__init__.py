@@ -18,7 +18,7 @@ from nsg_cluster.cli.fetch import fetch
 from nsg_cluster.cli.image import image
 from nsg_cluster.cli.look import doctor, logs, report, status
 from nsg_cluster.cli.submit import script, submit
-from nsg_cluster.cli.work import evaluate, render, train
+from nsg_cluster.cli.work import evaluate, export, render, train
 from nsg_cluster.core.errors import NsgError
 
 __all__ = ["command", "main"]
@@ -31,6 +31,7 @@ WORKFLOW = (
     train,
     evaluate,
     render,
+    export,
     status,
     logs,
     fetch,

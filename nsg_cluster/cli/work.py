@@ -1,4 +1,4 @@
-"""``train``, ``evaluate`` and ``render``: the work itself, in this process, without a scheduler."""
+"""``train``, ``evaluate``, ``render`` and ``export``: the work itself, in this process, without a scheduler."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from nsg_cluster.core.paths import RunPaths
 if TYPE_CHECKING:
     from nsg_cluster.core.paths import TaskPaths
 
-__all__ = ["evaluate", "render", "train"]
+__all__ = ["evaluate", "export", "render", "train"]
 
 INTERRUPTED = 130
 what_argument = click.argument("what", metavar="FILE.yaml|RUN")
@@ -105,6 +105,26 @@ def render(*, what: str, overrides: tuple[str, ...], site: str | None, task: int
     return _work("render", what, overrides, site=site, task=task, as_json=as_json)
 
 
+@click.command()
+@what_argument
+@options.overrides
+@options.site
+@options.task
+@options.as_json
+def export(*, what: str, overrides: tuple[str, ...], site: str | None, task: int | None, as_json: bool) -> int:
+    r"""Make a colored mesh from the newest checkpoint.
+
+    \b
+      python launch.py export @last
+      python launch.py export @last export.resolution=512 export.threshold=10 'export.formats=[ply,glb]'
+
+    Writes into the task's exports folder, and prints the names of the files.
+
+    Exit status: 0 done, 1 nothing is as dense as the threshold, 2 no such run or no checkpoint, 130 interrupted.
+    """
+    return _work("export", what, overrides, site=site, task=task, as_json=as_json)
+
+
 def _work(stage: str, what: str, overrides: Sequence[str], *, site: str | None, task: int | None, as_json: bool) -> int:
     """Repeat a stage of the tasks of a run."""
     from nsg_cluster.core.logs import set_up
@@ -137,7 +157,7 @@ def _work(stage: str, what: str, overrides: Sequence[str], *, site: str | None, 
 
 def _written(stage: str, paths: TaskPaths, renders: Path, began: float) -> list[Path]:
     """Return the files that a stage has written since then."""
-    folder = paths.evaluation if stage == "evaluate" else renders
+    folder = {"evaluate": paths.evaluation, "render": renders, "export": paths.exports}[stage]
     files = [*([paths.metrics] if stage == "evaluate" else []), *sorted(folder.rglob("*"))]
     # File systems keep times in coarser steps than the clock.
     return [file for file in files if file.is_file() and file.stat().st_mtime > began - 1]

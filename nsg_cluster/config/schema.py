@@ -44,6 +44,7 @@ __all__ = [
     "DeadStart",
     "EvaluateConfig",
     "Experiment",
+    "ExportConfig",
     "HashGridConfig",
     "InstantNgpConfig",
     "LossConfig",
@@ -142,6 +143,19 @@ class ScratchConfig(Config):
         return self
 
 
+class ExportConfig(Config):
+    """A mesh of the scene, made by ``python launch.py export``."""
+
+    formats: tuple[Literal["ply", "obj", "glb"], ...] = ("ply",)
+    """What is written; each has colors at its vertices."""
+    resolution: Annotated[int, Field(ge=8, le=2048)] = 256
+    """Points of the grid along each side of the scene box (N_grid)."""
+    threshold: Annotated[float, Field(gt=0)] = 20.0
+    """Density, per scene unit, at which the surface lies (sigma_threshold)."""
+    keep: Literal["largest", "all"] = "largest"
+    """The largest connected part alone, or what floats around it as well."""
+
+
 class ResourcesConfig(Config):
     """What each task needs from the machine it runs on."""
 
@@ -201,6 +215,7 @@ class Experiment(Config):
     train: TrainConfig = TrainConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
     render: RenderConfig = RenderConfig()
+    export: ExportConfig = ExportConfig()
     resources: ResourcesConfig = ResourcesConfig()
     container: ContainerConfig = ContainerConfig()
     sweep: SweepConfig | None = None

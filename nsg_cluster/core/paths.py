@@ -111,6 +111,11 @@ class TaskPaths:
         return self._results / "evaluation"
 
     @property
+    def exports(self) -> Path:
+        """Folder of meshes."""
+        return self.root / "exports"
+
+    @property
     def renders(self) -> Path:
         """Folder of frames and videos along camera paths."""
         return self._results / "renders"

@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from nsg_cluster.fields.grouped import Common, GroupedLinear
 from nsg_cluster.fields.nerf import encode
-from nsg_cluster.geometry.gaussians import along, contracted_along, frustums
+from nsg_cluster.geometry.gaussians import Frustums, along, contracted_along, frustums
 from nsg_cluster.geometry.rays import Rays, RaySamples
 from nsg_cluster.ops.frequency import integrated_encode
 
@@ -50,7 +50,10 @@ class GaussianEncoding(nn.Module):
 
     def forward(self, rays: Rays, samples: RaySamples) -> Float[Tensor, "samples features"]:
         """Encode intervals."""
-        gaussians = frustums(rays, samples, shape=self.shape)
+        return self.encode(frustums(rays, samples, shape=self.shape))
+
+    def encode(self, gaussians: Frustums) -> Float[Tensor, "points features"]:
+        """Encode Gaussians."""
         if self.contracts:
             means, variances = contracted_along(gaussians, self.basis, center=self.center, scale=self.scale)
         else:
@@ -92,7 +95,12 @@ class MipDensityField(nn.Module):
         self, rays: Rays, samples: RaySamples
     ) -> tuple[Float[Tensor, " samples"], Float[Tensor, "samples features"]]:
         """Return the density per scene unit and the features of intervals."""
-        encoded = self.encoding(rays, samples)
+        return self.trunk_features(self.encoding(rays, samples))
+
+    def trunk_features(
+        self, encoded: Float[Tensor, "points width"]
+    ) -> tuple[Float[Tensor, " points"], Float[Tensor, "points features"]]:
+        """Return density and features, given what is encoded."""
         hidden = encoded
         for layer, skipped in zip(self.trunk, self.skips, strict=True):
             hidden = torch.relu(layer(hidden, [len(hidden)]))
@@ -147,13 +155,26 @@ class MipRadianceField(MipDensityField):
     def forward(self, rays: Rays, samples: RaySamples) -> tuple[Float[Tensor, " samples"], Float[Tensor, "samples 3"]]:
         """Return density per scene unit, and color, of intervals."""
         density, hidden = self.features(rays, samples)
-        count = [len(hidden)]
         known = Common(
             values=encode(rays.view_directions, self.direction_frequencies), owners=samples.rays, groups=[len(rays)]
         )
+        return density, self._color(hidden, known)
+
+    def at_points(
+        self, positions: Float[Tensor, "points 3"], directions: Float[Tensor, "points 3"]
+    ) -> tuple[Float[Tensor, " points"], Float[Tensor, "points 3"]]:
+        """Return density per scene unit, and color, at points without extent, seen along unit directions."""
+        nothing = torch.zeros_like(positions[:, 0])
+        points = Frustums(means=positions, directions=directions, along=nothing, across=nothing)
+        density, hidden = self.trunk_features(self.encoding.encode(points))
+        owners = torch.arange(len(positions), device=positions.device)
+        known = Common(values=encode(directions, self.direction_frequencies), owners=owners, groups=[len(positions)])
+        return density, self._color(hidden, known)
+
+    def _color(self, hidden: Float[Tensor, "points features"], known: Common) -> Float[Tensor, "points 3"]:
+        count = [len(hidden)]
         shaded = torch.relu(self.color_layer(self.bottleneck(hidden, count), count, known))
-        color = torch.sigmoid(self.color_head(shaded, count))
-        return density, color * (1 + 2 * self.rgb_padding) - self.rgb_padding
+        return torch.sigmoid(self.color_head(shaded, count)) * (1 + 2 * self.rgb_padding) - self.rgb_padding
 
 
 def _layer(inputs: int, outputs: int) -> GroupedLinear:

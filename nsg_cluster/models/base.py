@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
+from nsg_cluster.core.errors import ConfigError
 from nsg_cluster.fields.mlp import set_precision
 from nsg_cluster.geometry.rays import Histogram, Rays, RaySamples
 from nsg_cluster.models.per_image import PerImage
@@ -93,6 +94,17 @@ class Model(nn.Module, ABC):
     def figures(self) -> dict[str, float]:
         """Return numbers for the events."""
         return {}
+
+    def probe(
+        self, positions: Float[Tensor, "points 3"], directions: Float[Tensor, "points 3"]
+    ) -> tuple[Float[Tensor, " points"], Float[Tensor, "points 3"]]:
+        """Return density per scene unit, and color, at points of the world seen along unit directions.
+
+        Raises:
+            ConfigError: What is at a point depends on the moment.
+        """
+        del positions, directions
+        raise ConfigError("model.kind: what is at a point of this model depends on the moment, so it has no mesh")
 
     def regularizers(self) -> dict[str, Float[Tensor, ""]]:
         """Return by name what the loss may ask to be small whatever the rays; without weights."""

@@ -77,6 +77,14 @@ class InstantNgp(Model):
         """Let the sampler do what is due before an optimizer step."""
         self.sampler.before_step(step, self.field.density, generator)
 
+    def probe(
+        self, positions: Float[Tensor, "points 3"], directions: Float[Tensor, "points 3"]
+    ) -> tuple[Float[Tensor, " points"], Float[Tensor, "points 3"]]:
+        """Return density and color at points, by the mean look of the training images."""
+        density, features = self.field.geometry(positions)
+        looks = None if self.per_image.looks is None else self.per_image.looks.mean(0).expand(len(positions), -1)
+        return density, self.field.color(features, self.field.encode_directions(directions, looks))
+
     def figures(self) -> dict[str, float]:
         """Return numbers for the events."""
         return self.sampler.figures()

@@ -74,6 +74,12 @@ class MipNerf360(Model):
         found = Histogram(edges=placed.edges, weights=rendering.weights.view(len(rays), -1))
         return replace(rendering, histograms=(*placed.proposals, found))
 
+    def probe(
+        self, positions: Float[Tensor, "points 3"], directions: Float[Tensor, "points 3"]
+    ) -> tuple[Float[Tensor, " points"], Float[Tensor, "points 3"]]:
+        """Return density and color at points, not at cones."""
+        return self.field.at_points(positions, directions)
+
     def before_step(self, step: int, generator: Generator) -> None:
         """Anneal the proposals."""
         del generator
@@ -130,6 +136,12 @@ class MipNerf(Model):
         weights = blurred(first.weights.detach().view(len(rays), -1)) + self.padding
         second = self._pass(rays, resampled_edges(edges, weights, generator=generator), background)
         return replace(second, coarse=first.color)
+
+    def probe(
+        self, positions: Float[Tensor, "points 3"], directions: Float[Tensor, "points 3"]
+    ) -> tuple[Float[Tensor, " points"], Float[Tensor, "points 3"]]:
+        """Return density and color at points, not at cones."""
+        return self.field.at_points(positions, directions)
 
     def _pass(self, rays: Rays, edges: Float[Tensor, "rays edges"], background: Float[Tensor, "rays 3"]) -> Rendering:
         samples = intervals_on_rays(edges)

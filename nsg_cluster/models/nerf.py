@@ -87,6 +87,18 @@ class Nerf(Model):
         second = self._pass(self.fine, rays, more, background, generator)
         return replace(second, coarse=first.color)
 
+    def probe(
+        self, positions: Float[Tensor, "points 3"], directions: Float[Tensor, "points 3"]
+    ) -> tuple[Float[Tensor, " points"], Float[Tensor, "points 3"]]:
+        """Return density and color at points, by the network of the last pass."""
+        if self.time_frequencies is not None:
+            return super().probe(positions, directions)
+        field = self.coarse if self.fine is None else self.fine
+        density, features = field.geometry((positions - self.center) / self.scale)
+        owners = torch.arange(len(positions), device=positions.device)
+        known = Common(values=encode(directions, self.direction_frequencies), owners=owners, groups=[len(positions)])
+        return density / self.scale, field.color(features, known)
+
     def _pass(
         self,
         field: NerfField,

@@ -20,7 +20,7 @@ from nsg_cluster.core.paths import TaskPaths
 from nsg_cluster.core.signals import StopSignal
 from nsg_cluster.tasks.lock import locked
 from nsg_cluster.tasks.prepare import is_idle, prepare
-from nsg_cluster.tasks.watch import CANCELLED, CONTINUE, STAGES
+from nsg_cluster.tasks.watch import CANCELLED, CONTINUE, ON_REQUEST, STAGES
 
 if TYPE_CHECKING:
     from nsg_cluster.config.schema import Experiment
@@ -45,7 +45,8 @@ def run_stages(
     Args:
         experiment: What to compute, without a sweep.
         paths: Folder of the task.
-        stages: Which of ``prepare``, ``train``, ``evaluate`` and ``render``; by default those of the experiment.
+        stages: Which of ``prepare``, ``train``, ``evaluate``, ``render`` and ``export``; by default those of the
+            experiment.
         stop: Looked at by each stage and between them.
         again: Repeat stages whose results are up to date.
 
@@ -56,7 +57,7 @@ def run_stages(
 
     with locked(paths.lock, wait_s=LOCK_WAIT_S):
         write_environment(experiment, paths)
-        for stage in STAGES:
+        for stage in (*STAGES, *ON_REQUEST):
             if stage not in (experiment.stages if stages is None else stages) or is_idle(stage, experiment):
                 continue
             if stop.requested:
@@ -108,12 +109,19 @@ def _render(experiment: Experiment, paths: TaskPaths, stop: StopSignal) -> bool:
     return render(experiment, paths, stop=stop) is not None
 
 
+def _export(experiment: Experiment, paths: TaskPaths, stop: StopSignal) -> bool:
+    from nsg_cluster.training.mesh import export
+
+    return export(experiment, paths, stop=stop) is not None
+
+
 # Each returns whether it came to its end.
 RUNNERS: dict[str, Callable[[Experiment, TaskPaths, StopSignal], bool]] = {
     "prepare": prepare,
     "train": _train,
     "evaluate": _evaluate,
     "render": _render,
+    "export": _export,
 }
 
 
@@ -130,7 +138,7 @@ def _is_done(stage: str, experiment: Experiment, paths: TaskPaths) -> bool:
     """Return whether a stage's results are there and were made from what it would be made from now."""
     if stage in {"prepare", "train"}:
         return False  # they look at what is there themselves
-    results = paths.metrics if stage == "evaluate" else paths.renders
+    results = {"evaluate": paths.metrics, "render": paths.renders, "export": paths.exports}[stage]
     return results.exists() and _marks(paths).get(stage) == _source(stage, experiment, paths)
 
 
@@ -149,7 +157,7 @@ def _marks(paths: TaskPaths) -> dict[str, str]:
 
 def _source(stage: str, experiment: Experiment, paths: TaskPaths) -> str:
     """Return a digest of what a stage's results follow from: the newest checkpoint and the settings it reads."""
-    sections = {"data", "model", "evaluate"} | ({"render"} if stage == "render" else set())
+    sections = {"data", "model", "evaluate"} | ({stage} - {"evaluate"})
     settings = experiment.model_dump(mode="json", include=sections)
     checksums = sorted(paths.checkpoints.glob("*.sha256"))
     newest = Path(checksums[-1]).read_text() if checksums else ""

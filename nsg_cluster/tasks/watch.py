@@ -34,11 +34,23 @@ from nsg_cluster.tasks.secrets import SECRETS, in_container, read_secrets
 from nsg_cluster.tasks.staging import Stage, Wish, stage_in
 from nsg_cluster.tasks.status import TaskStatus
 
-__all__ = ["ALL_GPUS", "CANCELLED", "CONTINUE", "STAGES", "VISIBLE_GPUS", "package_environment", "position", "watch"]
+__all__ = [
+    "ALL_GPUS",
+    "CANCELLED",
+    "CONTINUE",
+    "ON_REQUEST",
+    "STAGES",
+    "VISIBLE_GPUS",
+    "package_environment",
+    "position",
+    "watch",
+]
 
 CONTINUE = os.EX_TEMPFAIL
 CANCELLED = 128 + signal.SIGTERM
 STAGES = ("prepare", "train", "evaluate", "render")
+ON_REQUEST = ("export",)
+"""Stages that no task runs by itself."""
 # Set by an executor that cannot say in CUDA_VISIBLE_DEVICES which GPUs a task may use.
 VISIBLE_GPUS = "NSG_VISIBLE_GPUS"
 ALL_GPUS = "all"
