@@ -37,7 +37,7 @@ SECONDS_BETWEEN_LINES = 10.0
 def fetch(
     *, run: str, dest: Path, parts: tuple[str, ...], tasks: tuple[int, ...], site: str | None, as_json: bool
 ) -> int:
-    r"""Copy results and logs of a run into a folder, also from another machine.
+    r"""Copy results and logs of a run, also from another machine.
 
     \b
       python launch.py fetch @last results/                            from the storage of this machine
