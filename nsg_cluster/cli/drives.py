@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nsg_cluster.cli import options
+from nsg_cluster.cli.submit import check_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,6 +49,7 @@ def synthesize(
     Exit status: 0 done, 2 a mistake in the settings, or there is such a drive already.
     """
     from nsg_cluster.config.street import parse_street
+    from nsg_cluster.core.documents import dump_yaml
     from nsg_cluster.core.logs import set_up
 
     set_up(level=logging.WARNING if as_json else logging.INFO)
@@ -59,8 +61,8 @@ def synthesize(
     if as_json:
         options.print_json({"folder": str(written), "layout": layout, "images": 2 * config.frames, "data": section})
     else:
-        click.echo(f"{2 * config.frames} images and their truth in {written}; to use them:\n\ndata:")
-        click.echo("\n".join(f"  {key}: {value}" for key, value in section.items()))
+        click.echo(f"{2 * config.frames} images and their truth in {written}; to use them:\n")
+        click.echo(dump_yaml({"data": section}), nl=False)
     return 0
 
 
@@ -71,13 +73,14 @@ def _write_kitti(config: StreetData, folder: Path, sequence: str) -> tuple[Path,
     from nsg_cluster.data.street_layouts import write_street_as_kitti
 
     root = folder.absolute()
+    # KITTI's vans count among the cars by default.
+    classes = {"Car": "car", "Van": "van", "Truck": "truck"}
+    section = {"kind": "kitti", "root": str(root), "sequence": sequence, "far": config.far, "classes": classes}
+    _refuse_number(KittiData, section)
     files = KittiFiles(folder=root / "training", sequence=sequence)
-    _refuse_number(KittiData, {"kind": "kitti", "root": str(root), "sequence": sequence})
     _refuse_existing(files.images(0), "--sequence")
     write_street_as_kitti(config, files)
-    section = {"kind": "kitti", "root": str(root), "sequence": f"'{sequence}'", "far": config.far}
-    # KITTI's own labels count vans among the cars; ours are told apart.
-    return files.folder, {**section, "classes": "{Car: car, Van: van, Truck: truck}"}
+    return files.folder, section
 
 
 def _write_vkitti(config: StreetData, folder: Path, scene: str, variant: str) -> tuple[Path, dict[str, Any]]:
@@ -87,12 +90,12 @@ def _write_vkitti(config: StreetData, folder: Path, scene: str, variant: str) ->
     from nsg_cluster.data.vkitti import VKittiFiles
 
     root = folder.absolute()
-    section = {"kind": "vkitti2", "root": str(root), "scene": scene, "variant": variant}
+    section = {"kind": "vkitti2", "root": str(root), "scene": scene, "variant": variant, "far": config.far}
     _refuse_number(VKitti2Data, section)
     files = VKittiFiles(folder=root / f"Scene{scene}" / variant)
     _refuse_existing(files.folder, "--scene or --variant")
     write_street_as_vkitti(config, files)
-    return files.folder, {**section, "scene": f"'{scene}'", "far": config.far}
+    return files.folder, section
 
 
 def _refuse_number(model: Any, section: dict[str, Any]) -> None:
@@ -139,7 +142,6 @@ def check(
     from nsg_cluster.config.compose import load
     from nsg_cluster.config.driving import KittiData, StreetData, VKitti2Data
     from nsg_cluster.core.logs import set_up
-    from nsg_cluster.cli.submit import check_file
 
     set_up(level=logging.WARNING)
     check_file(Path(file))
@@ -212,9 +214,7 @@ def _say_missing(experiment: Experiment, missing: Sequence[Missing], *, as_json:
 
     if as_json:
         found = [asdict(item) for item in missing]
-        options.print_json(
-            {"name": experiment.name, "kind": experiment.data.kind, "complete": False, "missing": found}
-        )
+        options.print_json({"name": experiment.name, "kind": experiment.data.kind, "complete": False, "missing": found})
     else:
         click.echo("\n".join(f"missing: {item.sentence()}" for item in missing))
     return INCOMPLETE

@@ -17,7 +17,7 @@ from nsg_cluster.data.drives import CAMERAS, Drive
 from nsg_cluster.data.kitti import kitti_files, kitti_images, read_kitti
 from nsg_cluster.data.protocols import split_moments
 from nsg_cluster.data.street import make_street
-from nsg_cluster.data.vkitti import read_vkitti, vkitti_files, vkitti_images
+from nsg_cluster.data.vkitti import VKittiFiles, read_vkitti, vkitti_images
 from nsg_cluster.geometry.boxes import mapped_points
 from nsg_cluster.geometry.tracks import ObjectTracks
 
@@ -60,8 +60,8 @@ class Missing:
 
     def sentence(self) -> str:
         """Return it in words."""
-        some = "" if self.of == 1 else f"{self.count} of {self.of} are missing, the first is "
-        return f"{self.what}: {some or 'missing: '}{self.first}; get: {self.source}"
+        which = self.first if self.of == 1 else f"{self.count} of {self.of}, the first is {self.first}"
+        return f"{self.what}: {which}; it comes with: {self.source}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,22 +146,22 @@ def report_on(config: DrivingData, drive: Drive) -> DriveReport:
 
 
 def missing_texts(config: DrivingData) -> list[Missing]:
-    """Return the text files without which nothing can be read.
-
-    Raises:
-        DataError: The folder of the data set is not there.
-    """
+    """Return the text files without which nothing can be read, or the folder that they should be in."""
     if isinstance(config, StreetData):
         return []
+    if not Path(config.root).is_dir():
+        source = f"{KITTI_PAGE} (KITTI tracking)" if isinstance(config, KittiData) else VKITTI_PAGE
+        return [Missing(what="the folder of the data set", count=1, of=1, first=config.root, source=source)]
     if isinstance(config, KittiData):
         files = kitti_files(config)
         paths = [files.calibration, files.oxts, files.labels]
         sources = [f"{KITTI_DOWNLOADS[path.parent.name]} at {KITTI_PAGE}" for path in paths]
     else:
-        paths = [vkitti_files(config).table(name) for name in ("intrinsic", "extrinsic", "pose", "info")]
+        folder = VKittiFiles(folder=Path(config.root) / f"Scene{config.scene}" / config.variant)
+        paths = [folder.table(name) for name in ("intrinsic", "extrinsic", "pose", "info")]
         sources = [f"vkitti_2.0.3_textgt.tar.gz at {VKITTI_PAGE}"] * len(paths)
     return [
-        Missing(what=path.parent.name, count=1, of=1, first=str(path), source=source)
+        Missing(what=f"{path.parent.name}/{path.name}", count=1, of=1, first=str(path), source=source)
         for path, source in zip(paths, sources, strict=True)
         if not path.is_file()
     ]

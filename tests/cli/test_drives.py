@@ -1,0 +1,67 @@
+"""``data synthesize`` and ``data check``, as their users meet them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from nsg_cluster.cli import main
+
+SMALL = ["width=48", "height=16", "frames=5", "supersample=1"]
+Output = pytest.CaptureFixture[str]
+
+
+def said(output: Output, status: int, *arguments: object) -> str:
+    """Run a command that ends with a status, and return what it said: to whom depends on the status."""
+    assert main(["data", *map(str, arguments)]) == status
+    told = output.readouterr()
+    return told.err if status == 2 else told.out
+
+
+def experiment(folder: Path, data: dict[str, object]) -> Path:
+    file = folder / "drive.yaml"
+    file.write_text(yaml.safe_dump({"name": "drive", "model": {"kind": "instant_ngp"}, "data": data}))
+    return file
+
+
+@pytest.mark.parametrize("layout", ["kitti", "vkitti2"])
+def test_the_section_that_is_printed_reads_what_was_made(layout: str, tmp_path: Path, capsys: Output) -> None:
+    made = said(capsys, 0, "synthesize", tmp_path / "street", "--layout", layout, *SMALL)
+    file = experiment(tmp_path, yaml.safe_load(made.partition("\n")[2])["data"])
+    report = json.loads(said(capsys, 0, "check", file, "--json", "--out", tmp_path / "pictures"))
+    assert (report["complete"], report["images"], len(report["tracks"])) == (True, 10, 4)
+    assert Path(report["pictures"][0]).name == "above.png"
+    assert all(Path(path).is_file() for path in report["pictures"])
+    told = said(capsys, 0, "check", file, "--out", tmp_path / "pictures", "--views", 0)
+    assert "10 images of 48x16 at 5 moments: 4 to train on, 1 held out" in told
+    assert "    2  van         4.80 x 2.00 x 1.90 m" in told
+
+
+def test_what_exists_is_not_written_over(tmp_path: Path, capsys: Output) -> None:
+    assert json.loads(said(capsys, 0, "synthesize", tmp_path, "--json", *SMALL, "cars=0"))["data"]["sequence"] == "0000"
+    text = said(capsys, 2, "synthesize", tmp_path, *SMALL)
+    assert "exists already; choose another folder or --sequence" in text
+    assert "'7' is not allowed; number of the sequence" in said(capsys, 2, "synthesize", tmp_path, "--sequence", "7")
+
+
+def test_a_folder_that_is_not_there_is_told_with_where_to_get_it(tmp_path: Path, capsys: Output) -> None:
+    file = experiment(tmp_path, {"kind": "kitti", "root": str(tmp_path / "kitti"), "sequence": "0006"})
+    assert "missing: the folder of the data set" in said(capsys, 1, "check", file)
+    assert json.loads(said(capsys, 1, "check", file, "--json"))["complete"] is False
+    assert "no such file" in said(capsys, 2, "check", tmp_path / "other.yaml")
+
+
+def test_scenes_that_do_not_move_are_counted(tmp_path: Path, capsys: Output) -> None:
+    file = experiment(tmp_path, {"kind": "synthetic", "image_size": 8, "train_views": 3, "test_views": 2})
+    assert "3 images of 8x8 to train on, 2 held out" in said(capsys, 0, "check", file)
+    assert json.loads(said(capsys, 0, "check", file, "--json"))["test_images"] == 2
+
+
+@pytest.mark.parametrize("name", ["check", "synthesize"])
+def test_every_command_has_help_with_an_example(name: str, capsys: Output) -> None:
+    text = said(capsys, 0, name, "--help")
+    assert f"    python launch.py data {name} " in text
+    assert "Exit status:" in text
