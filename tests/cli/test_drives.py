@@ -1,4 +1,4 @@
-"""``data synthesize`` and ``data check``, as their users meet them."""
+"""``data synthesize``, ``check`` and ``import-config`` (`nsg_cluster.cli.imports`), as their users meet them."""
 
 from __future__ import annotations
 
@@ -60,7 +60,23 @@ def test_scenes_that_do_not_move_are_counted(tmp_path: Path, capsys: Output) -> 
     assert json.loads(said(capsys, 0, "check", file, "--json"))["test_images"] == 2
 
 
-@pytest.mark.parametrize("name", ["check", "synthesize"])
+def test_a_configuration_of_the_original_becomes_a_file_that_is_not_written_over(
+    tmp_path: Path, capsys: Output
+) -> None:
+    old, new = tmp_path / "old.txt", tmp_path / "new.yaml"
+    old.write_text("datadir = data/kitti/training/image02/0006\nhalf_res = True\nN_samples = 6\n")
+    assert "half_res: had no effect" in said(capsys, 0, "import-config", old, "--out", new)
+    assert new.read_text().startswith("# Converted from old.txt of Neural Scene Graphs.")
+    made = yaml.safe_load(new.read_text())
+    assert made["model"]["background"]["sampler"] == {"kind": "planes", "samples": 6}
+    assert made == yaml.safe_load(said(capsys, 0, "import-config", old))
+    assert json.loads(said(capsys, 0, "import-config", old, "--json"))["experiment"] == made
+    assert "exists already; choose another name" in said(capsys, 2, "import-config", old, "--out", new)
+    old.write_text("datadir = data/kitti/training/image02/0006\nN_rand = 3\n")
+    assert "train.rays: 3 is out of range" in said(capsys, 2, "import-config", old)
+
+
+@pytest.mark.parametrize("name", ["check", "synthesize", "import-config"])
 def test_every_command_has_help_with_an_example(name: str, capsys: Output) -> None:
     text = said(capsys, 0, name, "--help")
     assert f"    python launch.py data {name} " in text
