@@ -19,6 +19,34 @@ struct Passed {
     }
 };
 
+// Writes the gradients of a block of samples of a ray, given in grad_densities the light that reaches each. Takes and
+// returns the sum of weight times gradient over all samples behind.
+float take_back(
+    const CompositeBackward& a, int64_t ray, const Passed& passed, int64_t first, int64_t count, float behind) {
+    const float* color = a.colors + 3 * first;
+    const float grad_color[3] = {a.grad_color[3 * ray], a.grad_color[3 * ray + 1], a.grad_color[3 * ray + 2]};
+    const float grad_opacity = a.grad_opacity[ray], grad_depth_sum = a.grad_depth_sum[ray];
+    const float *starts = a.starts + first, *ends = a.ends + first, *grad_weights = a.grad_weights + first;
+    float* __restrict__ grad_densities = a.grad_densities + first;
+    float* __restrict__ grad_colors = a.grad_colors + 3 * first;
+    alignas(64) float gradient[kBlock], weight[kBlock], hidden[kBlock];
+    for (int64_t k = 0; k < count; ++k) {
+        weight[k] = grad_densities[k] * -passed.expm1[k];
+        gradient[k] = weight_gradient(
+            grad_weights[k], grad_color, grad_opacity, grad_depth_sum, color + 3 * k, passed.midpoint[k]);
+    }
+    for (int64_t k = count; k-- > 0;) {
+        hidden[k] = behind;
+        behind += gradient[k] * weight[k];
+    }
+    for (int64_t k = 0; k < count; ++k) {
+        const float after = grad_densities[k] * passed.exp[k];
+        grad_densities[k] = (ends[k] - starts[k]) * (gradient[k] * after - hidden[k]);
+        for (int c = 0; c < 3; ++c) grad_colors[3 * k + c] = weight[k] * grad_color[c];
+    }
+    return behind;
+}
+
 }  // namespace
 
 void run(const CompositeForward& a) {
@@ -51,37 +79,28 @@ void run(const CompositeBackward& a) {
 #pragma omp parallel for schedule(dynamic, 64) num_threads(num_threads())
     for (int64_t r = 0; r < a.rays; ++r) {
         const int64_t begin = a.offsets[r], end = a.offsets[r + 1];
-        const float* grad_color = a.grad_color + 3 * r;
         Passed passed;
-        // Forwards: the weight of each sample, kept where its color's gradient will stand, and the light behind it,
-        // kept where its density's gradient will stand.
+        // Forwards: the light that reaches each sample, kept where its density's gradient will stand.
         float transmittance = 1.0f;
-        int64_t lit = begin;
+        int64_t lit = begin, computed = begin;
         while (lit < end && transmittance > a.transmittance_threshold) {
             const int64_t count = end - lit < kBlock ? end - lit : kBlock;
             passed.compute(a.densities + lit, a.starts + lit, a.ends + lit, count);
-            int64_t k = 0;
-            for (; k < count && transmittance > a.transmittance_threshold; ++k) {
-                a.grad_colors[3 * (lit + k)] = transmittance * -passed.expm1[k];
+            computed = lit;
+            for (int64_t k = 0; k < count && transmittance > a.transmittance_threshold; ++k, ++lit) {
+                a.grad_densities[lit] = transmittance;
                 transmittance *= passed.exp[k];
-                a.grad_densities[lit + k] = transmittance;
             }
-            lit += k;
         }
         for (int64_t i = lit; i < end; ++i) {
             a.grad_densities[i] = 0.0f;
             for (int c = 0; c < 3; ++c) a.grad_colors[3 * i + c] = 0.0f;
         }
-        // Backwards: what a sample loses of the light of those behind it.
+        // Backwards, block by block: what a sample loses of the light of those behind it.
         float behind = 0.0f;
-        for (int64_t i = lit; i-- > begin;) {
-            const float weight = a.grad_colors[3 * i];
-            const float gradient = weight_gradient(
-                a.grad_weights[i], grad_color, a.grad_opacity[r], a.grad_depth_sum[r], a.colors + 3 * i,
-                0.5f * (a.starts[i] + a.ends[i]));
-            a.grad_densities[i] = (a.ends[i] - a.starts[i]) * (gradient * a.grad_densities[i] - behind);
-            behind += gradient * weight;
-            for (int c = 0; c < 3; ++c) a.grad_colors[3 * i + c] = weight * grad_color[c];
+        for (int64_t first = computed; lit > begin; lit = first, first -= kBlock) {
+            if (first != computed) passed.compute(a.densities + first, a.starts + first, a.ends + first, lit - first);
+            behind = take_back(a, r, passed, first, lit - first, behind);
         }
     }
 }

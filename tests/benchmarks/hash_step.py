@@ -7,8 +7,9 @@ HashNeRF-pytorch itself, its tensors kept on the CPU.
 
 from __future__ import annotations
 
+import statistics
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import product
 from pathlib import Path
@@ -23,7 +24,7 @@ from nsg_cluster.fields.hashgrid import HashGrid
 from nsg_cluster.fields.radiance import HashRadianceField
 from nsg_cluster.ops.encode import HashGridLayout
 from nsg_cluster.training.optimizer import build_optimizer
-from tests.benchmarks.measure import Work, compare, gauges
+from tests.benchmarks.measure import COPY_BYTES, SGEMM_FLOP, Work, gauge_works, medians, ratios, taken_in_turn
 
 LEVELS, FEATURES, LOG2_TABLE, BASE, FINEST = 16, 2, 19, 16, 2048
 WIDTH, GEOMETRY, HARMONICS = 64, 15, 16
@@ -154,8 +155,8 @@ def step_of(field: nn.Module, optimizer: torch.optim.Optimizer, points: Tensor, 
     return step
 
 
-def _floor(num_points: int, ceilings: dict[str, float]) -> dict[str, float]:
-    """Return the least seconds that the step's bytes and operations take on this machine.
+def _floor(num_points: int) -> dict[str, int]:
+    """Return what the step must move and compute.
 
     Bytes: each corner's features are read once forward; read and written once backward (the gradient of the table);
     the optimizer reads gradient, weight and two moments and writes three of them, for the entries touched (all
@@ -173,47 +174,46 @@ def _floor(num_points: int, ceilings: dict[str, float]) -> dict[str, float]:
         (WIDTH, WIDTH),
         (WIDTH, 3),
     ]
-    num_flop = 3 * sum(2 * a * b for a, b in layers) * num_points
-    num_bytes = 3 * corners + 7 * weights
-    return {
-        "bytes": num_bytes,
-        "flop": num_flop,
-        "bytes_s": num_bytes / ceilings["copy_bytes_per_s"],
-        "flop_s": num_flop / ceilings["sgemm_flop_per_s"],
-    }
+    return {"bytes": 3 * corners + 7 * weights, "flop": 3 * sum(2 * a * b for a, b in layers) * num_points}
+
+
+def _distance(taken: Mapping[str, list[float]], num_points: int) -> dict[str, object]:
+    """Return how near the step comes to the machine's limits, measured in turn with it."""
+    floor = _floor(num_points)
+    shares = {}
+    for name, unit, done in (("copy", "bytes", COPY_BYTES), ("sgemm", "flop", SGEMM_FLOP)):
+        least = [floor[unit] * seconds / done for seconds in taken[name]]
+        pairs = [a / b for a, b in zip(least, taken["ours"], strict=True)]
+        shares[f"fraction_of_{name}"] = statistics.median(pairs)
+    return {**floor, **shares}
 
 
 def run(device: str, peer: Path | None) -> list[dict[str, object]]:
     """Measure the step at 2^17 and 2^18 points."""
-    rows: list[dict[str, object]] = []
-    ceilings = gauges(device)
-    for log2_points in (17, 18):
-        torch.manual_seed(0)
-        points = torch.rand(1 << log2_points, 3, device=device)
-        directions = nn.functional.normalize(torch.randn(len(points), 3, device=device), dim=1)
-        fields: dict[str, nn.Module] = {"ours": ours(device)}
-        if device == "cpu":
-            fields["plain"] = PlainField(PlainHashGrid())
-            if peer is not None:
-                fields["hashnerf_pytorch"] = PlainField(_peer_grid(peer))
-        works: dict[str, Work] = {}
-        for name, field in fields.items():
-            optimizer = (
-                build_optimizer(field, OptimizerConfig())
-                if name == "ours"
-                else torch.optim.Adam(field.parameters(), lr=1e-2, betas=(0.9, 0.99), eps=1e-15)
-            )
-            works[name] = step_of(field, optimizer, points, directions)
-        taken = compare(works, device=device, repeats=5)
-        floor = _floor(len(points), ceilings)
-        binding = max(floor["bytes_s"], floor["flop_s"])
-        rows.append(
-            {
-                "points": len(points),
-                "seconds": taken,
-                "ratio": {name: value / taken["ours"] for name, value in taken.items() if name != "ours"},
-                "floor": floor,
-                "fraction_of_floor": binding / taken["ours"],
-            }
-        )
-    return rows
+    return [_measure(1 << log2_points, device, peer) for log2_points in (17, 18)]
+
+
+def _measure(num_points: int, device: str, peer: Path | None) -> dict[str, object]:
+    torch.manual_seed(0)
+    points = torch.rand(num_points, 3, device=device)
+    directions = nn.functional.normalize(torch.randn(num_points, 3, device=device), dim=1)
+    fields: dict[str, nn.Module] = {"ours": ours(device)}
+    if device == "cpu":
+        fields["plain"] = PlainField(PlainHashGrid())
+        if peer is not None:
+            fields["hashnerf_pytorch"] = PlainField(_peer_grid(peer))
+    works = {name: step_of(field, _optimizer(field), points, directions) for name, field in fields.items()}
+    own = taken_in_turn({"ours": works["ours"], **gauge_works(device)}, device=device, repeats=15)
+    taken = taken_in_turn(works, device=device, repeats=5)
+    return {
+        "points": num_points,
+        "seconds": {**medians(taken), "ours": medians(own)["ours"]},
+        "ratio_quartiles": ratios(taken, of="ours"),
+        "limit": _distance(own, num_points),
+    }
+
+
+def _optimizer(field: nn.Module) -> torch.optim.Optimizer:
+    if isinstance(field, HashRadianceField):
+        return build_optimizer(field, OptimizerConfig())
+    return torch.optim.Adam(field.parameters(), lr=1e-2, betas=(0.9, 0.99), eps=1e-15)

@@ -17,7 +17,21 @@ from pathlib import Path
 
 import torch
 
-__all__ = ["compare", "gauges", "machine", "peak_memory_bytes", "seconds"]
+__all__ = [
+    "ceilings",
+    "compare",
+    "gauge_works",
+    "gauges",
+    "machine",
+    "medians",
+    "peak_memory_bytes",
+    "ratios",
+    "seconds",
+    "taken_in_turn",
+]
+
+COPIED, MATRIX = 1 << 25, 2048
+COPY_BYTES, SGEMM_FLOP = 2 * COPIED * 4, 2 * MATRIX**3
 
 Work = Callable[[], object]
 
@@ -35,15 +49,34 @@ def _once(work: Work, device: str) -> float:
     return time.process_time() - before
 
 
-def compare(works: Mapping[str, Work], *, device: str = "cpu", repeats: int = 5) -> dict[str, float]:
-    """Return the median seconds of each piece of work, measured in turn."""
+def taken_in_turn(works: Mapping[str, Work], *, device: str = "cpu", repeats: int = 5) -> dict[str, list[float]]:
+    """Return the seconds of each repeat of each piece of work, measured in turn after a warm-up."""
     for work in works.values():
         work()
     taken: dict[str, list[float]] = {name: [] for name in works}
     for _ in range(repeats):
         for name, work in works.items():
             taken[name].append(_once(work, device))
+    return taken
+
+
+def compare(works: Mapping[str, Work], *, device: str = "cpu", repeats: int = 5) -> dict[str, float]:
+    """Return the median seconds of each piece of work, measured in turn."""
+    return medians(taken_in_turn(works, device=device, repeats=repeats))
+
+
+def medians(taken: Mapping[str, list[float]]) -> dict[str, float]:
+    """Return the median of each."""
     return {name: statistics.median(values) for name, values in taken.items()}
+
+
+def ratios(taken: Mapping[str, list[float]], *, of: str) -> dict[str, list[float]]:
+    """Return quartiles of how many times as long as one piece of work each other one takes, repeat by repeat.
+
+    What disturbs the machine for a while disturbs both sides of a ratio alike.
+    """
+    pairs = {name: [a / b for a, b in zip(values, taken[of], strict=True)] for name, values in taken.items()}
+    return {name: statistics.quantiles(values, n=4) for name, values in pairs.items() if name != of}
 
 
 def seconds(work: Work, *, device: str = "cpu", repeats: int = 5) -> float:
@@ -73,16 +106,23 @@ def machine(device: str) -> dict[str, object]:
     }
 
 
-def gauges(device: str = "cpu") -> dict[str, float]:
-    """Return the two ceilings of the machine: bytes moved by a copy, and float32 operations of a matrix product.
-
-    Both are per second of the clock that this module uses, so on a CPU per CPU-second.
-    """
-    source = torch.randn(1 << 25, device=device)
+def gauge_works(device: str = "cpu") -> dict[str, Work]:
+    """Return two pieces of work that show what the machine can do: a copy of memory, and a matrix product."""
+    source = torch.randn(COPIED, device=device)
     target = torch.empty_like(source)
-    a, b = (torch.randn(2048, 2048, device=device) for _ in range(2))
-    taken = compare({"copy": lambda: target.copy_(source), "sgemm": lambda: a @ b}, device=device, repeats=7)
+    a, b = (torch.randn(MATRIX, MATRIX, device=device) for _ in range(2))
+    return {"copy": lambda: target.copy_(source), "sgemm": lambda: a @ b}
+
+
+def ceilings(taken: Mapping[str, list[float]]) -> dict[str, float]:
+    """Return bytes moved by the copy and float32 operations of the product, per second of this module's clock."""
+    middle = medians(taken)
     return {
-        "copy_bytes_per_s": 2 * source.numel() * 4 / taken["copy"],
-        "sgemm_flop_per_s": 2 * 2048**3 / taken["sgemm"],
+        "copy_bytes_per_s": COPY_BYTES / middle["copy"],
+        "sgemm_flop_per_s": SGEMM_FLOP / middle["sgemm"],
     }
+
+
+def gauges(device: str = "cpu") -> dict[str, float]:
+    """Return the two ceilings of the machine; on a CPU they are per CPU-second."""
+    return ceilings(taken_in_turn(gauge_works(device), device=device, repeats=7))

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from nsg_cluster.ops.volume import composite, distortion
-from tests.benchmarks.measure import compare
+from tests.benchmarks.measure import medians, ratios, taken_in_turn
 
 RAYS, MEAN_SAMPLES = 8192, 48
 
@@ -59,12 +59,12 @@ def run(device: str, peer: Path | None) -> list[dict[str, object]]:
         torch.autograd.backward(plain(sigma, rgb, padded[2], padded[3]))
 
     works = {"ours": ours, "plain": reference} if device == "cpu" else {"ours": ours}
-    taken = compare(works, device=device, repeats=9)
+    taken = taken_in_turn(works, device=device, repeats=31)
     return [
         {
             "rays": RAYS,
             "samples": total,
-            "seconds": taken,
-            "ratio": {name: value / taken["ours"] for name, value in taken.items() if name != "ours"},
+            "seconds": medians(taken),
+            "ratio_quartiles": ratios(taken, of="ours"),
         }
     ]
