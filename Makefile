@@ -16,7 +16,7 @@ help: ## list the commands
 demo: install ## set up, train the quickstart on this machine, write pictures, video and report
 	$(BIN)/python launch.py configs/quickstart.yaml
 
-test: install .render-if-possible lint types unit ## everything that this machine can run; each skip says its reason
+test: install .render-if-possible lint types unit sanitize ## everything that this machine can run; each skip says its reason
 
 render: $(VENV)-render/.installed ## make .venv-render with Blender as a library, for `data render-objects` (1 GB)
 
