@@ -8,7 +8,7 @@ contracted around a box (``geometry.warps``). What its network says is divided b
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from nsg_cluster.fields.hashgrid import HashGrid
@@ -112,8 +112,23 @@ class HashRadianceField(HashDensityField):
         return harmonics if appearance is None else torch.cat([harmonics, appearance], dim=-1)
 
     def color(
-        self, features: Float[Tensor, "points features"], encoded: Float[Tensor, "points width"]
+        self,
+        features: Float[Tensor, "points features"],
+        encoded: Float[Tensor, "rays width"],
+        rays: Int[Tensor, " points"] | None = None,
     ) -> Float[Tensor, "points 3"]:
-        """Return colors from 0 to 1, given what ``geometry`` and ``encode_directions`` returned."""
-        inputs = torch.cat([encoded.t(), features.t()]).t()
-        return torch.sigmoid(self.color_network(inputs))
+        """Return colors from 0 to 1.
+
+        Args:
+            features: What ``geometry`` returned.
+            encoded: What ``encode_directions`` returned, for each ray.
+            rays: The ray of each point; point by point without it.
+        """
+        # Feature by feature, as the network takes them: to turn a large matrix costs more than to fill it.
+        if rays is None:
+            known = encoded.t()
+        elif encoded.requires_grad:  # what is chosen along the second axis is slow to differentiate
+            known = encoded[rays].t()
+        else:
+            known = encoded.t().contiguous().index_select(1, rays)
+        return torch.sigmoid(self.color_network(torch.cat([known, features.t()]).t()))

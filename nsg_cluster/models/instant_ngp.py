@@ -67,7 +67,7 @@ class InstantNgp(Model):
 
             def evaluate(chosen: Int[Tensor, " chosen"]) -> tuple[Tensor, Tensor]:
                 densities, features = self.field.geometry(midpoints(rays, placed.samples, chosen))
-                return densities, self.field.color(features, encoded[placed.samples.rays[chosen]])
+                return densities, self.field.color(features, encoded, placed.samples.rays[chosen])
 
             return render_in_rounds(
                 placed.samples, evaluate, background=background, transmittance_threshold=transmittance_threshold
@@ -105,7 +105,7 @@ class InstantNgp(Model):
                 samples = keep_samples(samples, visible(samples, densities, transmittance_threshold))
         densities, features = self.field.geometry(midpoints(rays, samples))
         encoded = self.field.encode_directions(rays.view_directions, self.per_image.appearance(rays))
-        colors = self.field.color(features, encoded[samples.rays])
+        colors = self.field.color(features, encoded, samples.rays)
         gains = self.per_image.gains(rays)
         if gains is not None:
             colors = colors * gains[samples.rays]

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from nsg_cluster.config.schema import OptimizerConfig
 from nsg_cluster.fields.hashgrid import HashGrid
 from nsg_cluster.fields.radiance import HashRadianceField
-from nsg_cluster.ops.encode import HashGridLayout
+from nsg_cluster.ops.encode import HashGridLayout, spherical_harmonics
 from nsg_cluster.training.optimizer import build_optimizer
 from tests.benchmarks.measure import COPY_BYTES, SGEMM_FLOP, Work, gauge_works, medians, ratios, taken_in_turn
 
@@ -139,13 +139,18 @@ def _peer_grid(folder: Path) -> nn.Module:
 
 
 def step_of(field: nn.Module, optimizer: torch.optim.Optimizer, points: Tensor, directions: Tensor) -> Work:
-    """Return one step: the loss is the mean square of densities and colors."""
-    harmonics = torch.randn(len(points), HARMONICS, device=points.device)
+    """Return one step: the loss is the mean square of densities and colors.
+
+    Directions are encoded beforehand: a training does it once a ray.
+    """
+    harmonics = spherical_harmonics(directions, 4)
+    if isinstance(field, HashRadianceField):
+        harmonics = harmonics.t().contiguous().t()  # as they are chosen for each sample
 
     def step() -> None:
         if isinstance(field, HashRadianceField):
             density, features = field.geometry(points)
-            color = field.color(features, field.encode_directions(directions))
+            color = field.color(features, harmonics)
         else:
             density, color = field(points, harmonics)
         torch.autograd.backward(density.square().mean() + color.square().mean())

@@ -52,6 +52,19 @@ def test_density_ignores_the_direction_and_color_follows_it() -> None:
     assert not torch.allclose(colors[0], colors[1])
 
 
+def test_directions_of_rays_are_as_good_as_those_of_their_points() -> None:
+    some, rays = field(), torch.tensor([0, 0, 2, 3, 3, 3])
+    _, features = some.geometry(torch.rand(6, 3))
+    encoded = some.encode_directions(torch.nn.functional.normalize(torch.randn(4, 3), dim=1))
+    expected = some.color(features, encoded[rays])
+    assert torch.equal(some.color(features, encoded, rays), expected)
+    wanted = encoded.clone().requires_grad_()
+    colors = some.color(features, wanted, rays)
+    assert torch.equal(colors, expected)
+    (gradient,) = torch.autograd.grad(colors.sum(), wanted)
+    assert gradient.abs().sum(dim=1).gt(0).tolist() == [True, False, True, True]
+
+
 def test_every_parameter_gets_a_gradient() -> None:
     some = field()
     densities, features = some.geometry(torch.rand(5000, 3) * 2 - 1)
