@@ -140,16 +140,11 @@ class ObjectsConfig(Config):
     (object_setting 1). Only with ``field.kind: nerf``. Edits never change it."""
     poses: PosesConfig | None = None
     """Refine where the objects stand at each frame; not by default."""
-    meta: str | None = None
-    """File of a meta-learned state from which every object's network starts (use_obj_meta); made by
-    ``python launch.py meta``."""
 
     @model_validator(mode="after")
     def _fits_together(self) -> ObjectsConfig:
         if self.share == "class" and self.latent == 0:
             raise ValueError("share 'class' needs latent to tell its objects apart; give it, or set share to 'object'")
-        if self.meta is not None and self.share == "class":
-            raise ValueError("meta is the state of one object's network; set share to 'object'")
         return self
 
 

@@ -16,6 +16,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from nsg_cluster.config.driving import DrivingData
 from nsg_cluster.config.schema import BlenderData, EvaluateConfig, Experiment
 from nsg_cluster.core.files import write_atomic, write_json
 from nsg_cluster.core.paths import TaskPaths
@@ -29,6 +30,7 @@ from nsg_cluster.render.image import ImageRendering, render_image
 from nsg_cluster.training.checkpoint import Snapshot, load_model
 from nsg_cluster.training.countdown import Countdown
 from nsg_cluster.training.device import prepare_device
+from nsg_cluster.training.dynamic import moving_pixels
 from nsg_cluster.training.events import write_board
 from nsg_cluster.training.metrics import load_lpips, psnr, ssim
 from nsg_cluster.training.pictures import color_picture, depth_picture, error_picture, shade_of
@@ -39,6 +41,7 @@ log = logging.getLogger(__name__)
 
 MAX_BOARD_IMAGES = 4
 SMALL_IMAGES = "the images are smaller than its window of 11 pixels"
+NOTHING_MOVES = "no held-out view shows a tracked object"
 NOTHING_HIT = "no ray of the held-out views hits anything"
 
 Picture = UInt8[np.ndarray, "height width 3"]
@@ -77,6 +80,9 @@ class Evaluator:
             "ssim": ssim(color, truth),
             "lpips": self._lpips(color, truth) if self._lpips else None,
         }
+        moving = moving_pixels(self._scene, view, index)
+        if moving is not None:
+            values["psnr_dynamic"] = psnr(color[moving], truth[moving]) if bool(moving.any()) else None
         if view.depth is not None:
             values["depth_error"] = _depth_error(rendering, view.depth[index])
         near, far = self._scene.near, self._scene.far
@@ -160,9 +166,15 @@ def _document(
 ) -> dict[str, Any]:
     """Return the content of ``metrics.json``."""
     mean = {name: _mean([view[name] for view in per_view]) for name in per_view[0] if name != "name"}
-    reasons = {"lpips": evaluator.why_no_lpips, "ssim": SMALL_IMAGES, "depth_error": NOTHING_HIT}
+    reasons = {
+        "lpips": evaluator.why_no_lpips,
+        "ssim": SMALL_IMAGES,
+        "depth_error": NOTHING_HIT,
+        "psnr_dynamic": NOTHING_MOVES,
+    }
     return {
         "split": experiment.data.test_split if isinstance(experiment.data, BlenderData) else "test",
+        "protocol": experiment.data.protocol if isinstance(experiment.data, DrivingData) else None,
         "views": len(per_view),
         "step": snapshot.step,
         "background": experiment.evaluate.background,

@@ -28,8 +28,8 @@ SSIM_WINDOW_PX = 11
 VGG_WEIGHTS = "vgg16-397923af.pth"
 
 
-def psnr(color: Image, truth: Image) -> float:
-    """Return the peak signal-to-noise ratio in dB, at most 120 (which equal images have)."""
+def psnr(color: Float[Tensor, "*pixels 3"], truth: Float[Tensor, "*pixels 3"]) -> float:
+    """Return the peak signal-to-noise ratio in dB of images or some pixels, at most 120 (which equal images have)."""
     return psnr_of(float((color.double() - truth.double()).square().mean()))
 
 
