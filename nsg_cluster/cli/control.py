@@ -56,33 +56,39 @@ def _counted(*, wanted_states: list[str]) -> str:
 
 
 @click.command()
-@options.run
+@options.runs
 @follow_option
 @wait_option
 @options.as_json
-def resubmit(*, run: str, follow: bool, wait: bool, as_json: bool) -> int:
+def resubmit(*, runs: tuple[str, ...], follow: bool, wait: bool, as_json: bool) -> int:
     r"""Run again what has not succeeded, from its newest checkpoint.
 
     \b
       python launch.py resubmit @last
       python launch.py resubmit k3x9a2 --detach
+      python launch.py resubmit k3x9a2 m4p2zz        several are started and not waited for
 
-    In the same folder; tasks that have succeeded are left alone. A run that is still running is refused.
+    In the same folder; tasks that have succeeded are left alone. A run that is still running is refused, and so is one
+    of whose jobs the scheduler does not tell anything: nothing runs twice.
 
     Exit status: as submit; 0 where nothing is left to do.
     """
     from nsg_cluster.cli.ending import attend
     from nsg_cluster.runs import control
-    from nsg_cluster.runs.find import find_run, run_id
+    from nsg_cluster.runs.find import find_runs, run_id
     from nsg_cluster.runs.status import read_run
 
-    found = find_run(run, options.storage_of())
-    if control.resubmit(found):
-        return attend(found, follow=follow, wait=wait, as_json=as_json)
+    found = find_runs(runs, options.storage_of())
+    again = {run: len(control.resubmit(run)) for run in found}
+    if len(found) == 1 and again[found[0]]:
+        return attend(found[0], follow=follow, wait=wait, as_json=as_json)
     if as_json:
-        options.print_json(read_run(found).to_json())
-    else:
-        click.echo(f"nothing to do: every task of {run_id(found)} has succeeded")
+        rows = [read_run(run).to_json() for run in found]
+        options.print_json(rows[0] if len(rows) == 1 else {"runs": rows})
+        return 0
+    for run, count in again.items():
+        done = f"nothing to do: every task of {run_id(run)} has succeeded"
+        click.echo(f"{run_id(run)}: {count} task{'' if count == 1 else 's'} started again" if count else done)
     return 0
 
 

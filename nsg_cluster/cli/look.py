@@ -36,8 +36,9 @@ def status(*, runs: tuple[str, ...], watch: bool, as_json: bool) -> int:
       python launch.py status k3x9a2 --json          folder, state, steps, psnr, ssim of each task
 
     A run of several tasks that is named alone is shown task by task. States: queued, running, succeeded, failed,
-    cancelled, timeout (its time limit was too short), lost (it was killed and could not say so). PSNR and SSIM are
-    those of the held-out views.
+    cancelled, timeout (its time limit was too short), lost (it was killed and could not say so). On a cluster also:
+    submitted (not confirmed yet), held, blocked (will never start), starting, suspended, completing, requeued, oom,
+    preempted, node_fail, unknown. PSNR and SSIM are those of the held-out views.
 
     Exit status: 0 shown, 2 no such run.
     """

@@ -102,6 +102,14 @@ class ExecutorContract:
         assert row["state"] == "succeeded" and row["tasks"][0]["attempt"] == 2
         assert "nothing to do" in person.type("resubmit", str(run.root), "--detach")
 
+    def test_several_runs_are_resubmitted_with_one_command(self, person: Person) -> None:
+        runs = [person.submit(f"name=r{index}", description="fail at 1", steps=3) for index in range(2)]
+        for run in runs:
+            person.wait(run)
+        said = person.type("resubmit", *(str(run.root) for run in runs))
+        assert said.count("1 task started again") == 2
+        assert [person.wait(run)["tasks"][0]["attempt"] for run in runs] == [2, 2]
+
     def test_a_killed_watcher_is_noticed_and_its_training_does_not_run_on(self, person: Person) -> None:
         run = person.submit(steps=2000)
         person.wait_for_step(run, 3)
