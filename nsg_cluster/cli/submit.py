@@ -23,7 +23,10 @@ max_parallel_option = click.option(
     help="Tasks of a sweep that run at the same time. Default: resources.max_parallel.",
 )
 after_option = click.option(
-    "--after", metavar="RUN", multiple=True, help="Begin when this run has succeeded; may be repeated."
+    "--after",
+    metavar="RUN",
+    multiple=True,
+    help="Begin when this run has succeeded; may be repeated. Without the stage train its weights are used.",
 )
 follow_option = click.option(
     "--follow/--detach",
@@ -66,7 +69,7 @@ def submit(
       python launch.py submit configs/lego.yaml data.root=~/lego train.steps=5000
       python launch.py configs/sweeps/quickstart_learning_rate.yaml --max-parallel 2 --detach
       python launch.py configs/lego.yaml --site abci3 --dry-run       script, command, limits and cost on a cluster
-      python launch.py configs/lego.yaml --site abci3 --after k3x9a2  begins when that run has succeeded
+      python launch.py configs/lego.yaml --after k3x9a2 stages=[render]   renders that run when it has succeeded
 
     A sweep becomes one run of many tasks. Settings after the file replace those in it. The run goes on when the
     terminal is closed; Control-C while following ends it, after a checkpoint. Continue it later with resubmit.

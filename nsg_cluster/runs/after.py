@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from nsg_cluster.core.errors import ConfigError, RunError
 from nsg_cluster.core.paths import RunPaths
@@ -11,7 +12,10 @@ from nsg_cluster.runs.look import newest_job
 from nsg_cluster.runs.status import RunRow, read_run
 from nsg_cluster.scheduler.types import Dependency, JobId
 
-__all__ = ["check_here", "dependency_on"]
+if TYPE_CHECKING:
+    from nsg_cluster.config.schema import Experiment
+
+__all__ = ["check_here", "dependency_on", "trained_by"]
 
 
 def dependency_on(runs: Sequence[RunPaths], scheduler: str) -> Dependency | None:
@@ -25,6 +29,12 @@ def dependency_on(runs: Sequence[RunPaths], scheduler: str) -> Dependency | None
     """
     jobs = dict.fromkeys(job for run in runs for job in _jobs(run, read_run(run, fresh=True), scheduler))
     return Dependency(jobs=tuple(jobs), success=scheduler != "gridengine") if jobs else None
+
+
+def trained_by(after: Sequence[RunPaths], elements: Sequence[Experiment]) -> RunPaths | None:
+    """Return the run whose weights are evaluated and rendered: the only one to wait for, if nothing is trained here."""
+    trains = any("train" in element.stages for element in elements)
+    return after[0] if len(after) == 1 and not trains else None
 
 
 def check_here(runs: Sequence[RunPaths]) -> None:

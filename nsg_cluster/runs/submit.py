@@ -22,7 +22,7 @@ from nsg_cluster.executor import local
 from nsg_cluster.executor.charge import put_in_charge
 from nsg_cluster.executor.placement import Placement, place_request
 from nsg_cluster.executor.request import Request, TaskRequest
-from nsg_cluster.runs.after import check_here, dependency_on
+from nsg_cluster.runs.after import check_here, dependency_on, trained_by
 from nsg_cluster.runs.clean import remove
 from nsg_cluster.runs.cluster import executor_of, hand_over, new_submission, settle
 from nsg_cluster.runs.command import keep_source, stage_command, write_container
@@ -102,9 +102,23 @@ def make_plan(
         site_reference=reference,
         request=request,
         placement=placement,
-        after=tuple(after),
+        after=_checked_after(after, elements),
         image=_image(found, elements, placement),
     )
+
+
+def _checked_after(after: Sequence[RunPaths], elements: Sequence[Experiment]) -> tuple[RunPaths, ...]:
+    """Return the runs to wait for, after checking the one whose weights are used.
+
+    Raises:
+        ConfigError: It has other tasks.
+    """
+    source = trained_by(after, elements)
+    if source and (count := len(read_record(source).tasks)) != len(elements):
+        raise ConfigError(
+            f"run {run_id(source)} has {count} tasks, this one has {len(elements)}: they must be the same"
+        )
+    return tuple(after)
 
 
 def _image(site: Site, elements: Sequence[Experiment], placement: Placement | None) -> Chosen | None:
@@ -257,6 +271,8 @@ def _write_files(draft: RunPaths, run: RunPaths, plan: Plan, record: Record, fou
         paths.root.mkdir(parents=True)
         paths.spec.write_text(dump(element))
         paths.status.write_text(json.dumps(asdict(TaskStatus())))
+        if source := trained_by(plan.after, plan.elements):
+            paths.checkpoints.symlink_to(source.task(index).checkpoints)
 
 
 def orders_of(plan: Plan, run: RunPaths) -> Orders:

@@ -153,6 +153,17 @@ class ExecutorContract:
         ended = read_json(first.task(0).status)["ended"]
         assert ended <= read_json(second.task(0).status)["started"]
 
+    def test_a_run_that_does_not_train_takes_the_weights_of_the_one_that_it_follows(self, person: Person) -> None:
+        first = person.submit(SWEEP, steps=10, options=("--max-parallel", "3"))
+        argv = ("--after", str(first.root), "--max-parallel", "3")
+        second = person.submit("name=video", "stages=[render]", SWEEP, steps=10, options=argv)
+        assert person.wait(second)["state"] == "succeeded"
+        assert [(second.task(index).checkpoints / "count.sha256").read_text() for index in range(3)] == ["10"] * 3
+        assert "training" not in second.task(0).log_out.read_text()
+        assert (second.task(2).renders / "orbit.txt").exists()
+        with pytest.raises(Failed, match="has 3 tasks, this one has 1: they must be the same"):
+            person.submit("stages=[render]", options=("--after", str(first.root)))
+
     def test_a_run_after_one_that_fails_is_blocked_and_not_waited_for(self, person: Person) -> None:
         first = person.submit(description="fail at 20", steps=40)
         second = person.submit("name=second", options=("--after", str(first.root)))
