@@ -129,7 +129,7 @@ class SceneGraph(Model):
         frames = torch.zeros_like(rays.images) if rays.frames is None else rays.frames
         table = self._table(rays.origins.device)
         hits = find_hits(rays, table, frames)
-        behind = background if self.sky is None else self.sky(rays.directions)
+        behind = background if self.sky is None or not self.shown.has_background else self.sky(rays.directions)
         placed = self.sampler.place(rays, near=self.near, far=self.far, generator=generator)
         parts = []
         if self.shown.has_background:

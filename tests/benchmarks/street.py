@@ -64,8 +64,10 @@ def edits(experiment: Experiment, paths: TaskPaths) -> list[dict[str, object]]:
         "remove": ({"remove": (1,)}, lambda place, yaw: {"remove": 1}),
         "move": ({"move": {1: [0.0, 0.0, 1.5]}}, lambda place, yaw: {"move": {"track": 1, "by": [0, 0, 1.5]}}),
         "insert": (
-            {"insert": {1: [12.0, 0.0, 0.0]}},
-            lambda place, yaw: {"insert": {"track": 1, "at": [place[0] + 12.0, place[1], place[2]], "yaw_deg": yaw}},
+            {"insert": {1: [6.0, 0.0, 3.2]}},
+            lambda place, yaw: {
+                "insert": {"track": 1, "at": [place[0] + 6.0, place[1], place[2] + 3.2], "yaw_deg": yaw}
+            },
         ),
     }
     results = []

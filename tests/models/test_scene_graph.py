@@ -96,6 +96,14 @@ def test_a_moved_object_looks_the_same_from_a_camera_that_moved_with_it() -> Non
     torch.testing.assert_close(before, after, rtol=0, atol=2e-5)
 
 
+def test_objects_alone_stand_before_the_background_color_and_no_sky() -> None:
+    graph, rays = street.graph(street.FAST).eval(), street.rays(0)
+    graph.show(Shown(placements=graph.observed.chosen(torch.zeros(0, dtype=torch.long)), has_background=False))
+    with torch.no_grad():
+        rendering = graph.render_rays(rays, background=torch.full((len(rays), 3), 0.25))
+    assert (rendering.color == 0.25).all() and not rendering.opacity.any()
+
+
 def test_objects_of_another_graph_look_as_they_do_there() -> None:
     ours, theirs = street.graph(street.FAST).eval(), street.graph(street.FAST, seed=5).eval()
     first = ours.adopt(theirs.objects, theirs.classes)
