@@ -13,7 +13,18 @@ import torch
 from nsg_cluster.ops.buffers import keep_freed_memory
 from tests.benchmarks.measure import gauges, machine
 
-NAMES = ("boxes", "street", "hash_step", "volume", "rendering", "scaling", "networks", "quality.toybox", "quality.lego")
+NAMES = (
+    "boxes",
+    "street",
+    "hash_step",
+    "volume",
+    "rendering",
+    "scaling",
+    "networks",
+    "objects",
+    "quality.toybox",
+    "quality.lego",
+)
 
 
 def main() -> int:
