@@ -17,5 +17,6 @@ def test_the_committed_definitions_are_those_of_the_dockerfiles(name: str) -> No
 
 
 def test_every_dockerfile_has_a_definition() -> None:
-    assert {path.name for path in (CHECKOUT / "docker").glob("Dockerfile*")} == set(NAMES)
+    # The base of this one is an image of ours, which a definition that is built by hand would look for on a registry.
+    assert {path.name for path in (CHECKOUT / "docker").glob("Dockerfile*")} - {"Dockerfile.render"} == set(NAMES)
     assert {path.name for path in (CHECKOUT / "singularity").glob("*.def")} == set(NAMES.values())
