@@ -15,7 +15,7 @@ BELOW = {
     "config": {"core"},
     "scheduler": {"core"},
     "container": {"core", "config"},
-    "runs": {"core", "config", "container", "executor", "scheduler", "tasks"},
+    "runs": {"core", "config", "container", "executor", "scheduler", "tasks", "objects.program"},
     "executor": {"core", "config", "container", "scheduler", "tasks"},
     "objects": {"core", "config", "tasks.lock", "blender"},
     "tasks": {"core", "config"},

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from nsg_cluster.config.objects import SHAPENET_FILE, model_name, safe_word
+from nsg_cluster.config.objects import SHAPENET_FILE, ObjectsData, model_name, safe_word
 from nsg_cluster.core.errors import DataError, did_you_mean
 from nsg_cluster.core.logs import printable
 
-__all__ = ["FORMATS", "ModelFile", "find_models", "model_file"]
+__all__ = ["FORMATS", "ModelFile", "find_models", "folders_of", "model_file"]
 
 FORMATS = ("obj", "glb", "gltf", "ply", "stl")
 LISTS = (".txt", ".lst", ".csv")
@@ -60,6 +60,31 @@ def model_file(path: Path) -> Path:
     if path.suffix.lower().lstrip(".") not in FORMATS:
         raise DataError(f"{_shown(path)}: is none of the formats .{', .'.join(FORMATS)}")
     return path
+
+
+def folders_of(data: ObjectsData, models: str | None) -> list[Path]:
+    """Return the folders that rendering reads and writes: a model's textures lie beside it, not in its file.
+
+    Args:
+        data: The section ``data`` of an experiment.
+        models: Its ``sweep.models``.
+
+    Raises:
+        DataError: What ``models`` names is not there.
+    """
+    files = [model.file for model in find_models(Path(models))] if models else [Path(data.model)] if data.model else []
+    read = {_home(file) for file in files}
+    # One folder for all of them: a command line holds no thousand.
+    shared = [Path(os.path.commonpath(read))] if read else []
+    written = Path(data.out.partition("{")[0] + "x").parent
+    return [*shared, next(folder for folder in (written, *written.parents) if folder.is_dir())]
+
+
+def _home(file: Path) -> Path:
+    """Return the folder that holds a model with its textures; ShapeNet has those in ``images`` beside ``models``."""
+    if file.is_dir():
+        return file
+    return file.parents[1] if file.parts[-2:] == SHAPENET_FILE.parts else file.parent
 
 
 def _files(what: Path, *, seen: tuple[Path, ...]) -> Iterator[Path]:

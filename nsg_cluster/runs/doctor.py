@@ -16,6 +16,7 @@ from nsg_cluster.core.errors import MachineError, NsgError
 from nsg_cluster.core.process import run
 from nsg_cluster.core.units import format_bytes
 from nsg_cluster.executor.machine import num_cpus, visible_gpus
+from nsg_cluster.objects.program import find_blender
 from nsg_cluster.runs.finding import Finding
 from nsg_cluster.runs.site_check import examine_site
 
@@ -65,6 +66,7 @@ def examine(site: str | None = None) -> list[Finding]:
         _ffmpeg(),
         *examine_site(found),
         _storage(Path(found.storage)),
+        _blender(),
         _program("git", "--version", advice="without git a run does not record which sources it was made with"),
     ]
 
@@ -161,6 +163,14 @@ def _ffmpeg() -> Finding:
         advice = "python -m pip install -e '.[train]' brings one; without it there are no videos"
         return Finding(name="ffmpeg", ok=False, found=str(error), advice=advice, needed=True)
     return Finding(name="ffmpeg", ok=True, found=program, needed=True)
+
+
+def _blender() -> Finding:
+    try:
+        found = find_blender()
+    except MachineError as error:
+        return Finding(name="blender", ok=False, found="none", advice=f"for 3D models only: {error}")
+    return Finding(name="blender", ok=True, found=str(found))
 
 
 def _storage(folder: Path) -> Finding:

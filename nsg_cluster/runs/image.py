@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from nsg_cluster.config.container import NO_IMAGE, ContainerConfig, combined
+from nsg_cluster.config.model_files import folders_of
+from nsg_cluster.config.objects import ObjectsData
 from nsg_cluster.config.schema import Experiment
 from nsg_cluster.config.site import Site, load_site
 from nsg_cluster.container.architectures import LABEL, runs_on
@@ -213,7 +215,10 @@ def _binds(site: Site, experiment: Experiment, config: ContainerConfig) -> Itera
     yield from site.binds
     yield from config.binds
     storage = Path(site.storage)
-    for path in _named_paths(experiment.model_dump(exclude={"container"})):
+    named = list(_named_paths(experiment.model_dump(exclude={"container"})))
+    if isinstance(experiment.data, ObjectsData):
+        named += folders_of(experiment.data, experiment.sweep.models if experiment.sweep else None)
+    for path in named:
         if path.exists() and not path.is_relative_to(storage):
             yield mount(str(path))
 

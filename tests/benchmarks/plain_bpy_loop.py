@@ -13,8 +13,9 @@ import bpy
 from mathutils import Vector
 
 
-def main(model: str, views: int, size: int, samples: int, threads: int, folder: str) -> None:
+def main(model: str, folder: str, sizes: list[int]) -> None:
     """Render views on a turntable."""
+    views, size, samples, threads = sizes
     bpy.ops.wm.read_factory_settings(use_empty=True)
     bpy.ops.wm.obj_import(filepath=model)
     scene = bpy.context.scene
@@ -44,4 +45,4 @@ def main(model: str, views: int, size: int, samples: int, threads: int, folder: 
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], *map(int, sys.argv[2:6]), sys.argv[6])
+    main(sys.argv[1], sys.argv[6], list(map(int, sys.argv[2:6])))

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from nsg_cluster.config.model_files import find_models, model_file
+from nsg_cluster.config.model_files import find_models, folders_of, model_file
+from nsg_cluster.config.objects import ObjectsData
 from nsg_cluster.core.errors import DataError
 
 PLANE = "02691156"
@@ -80,6 +81,19 @@ def test_a_missing_file_is_told_with_the_nearest_name(tmp_path: Path) -> None:
         model_file(Path(__file__))
     with pytest.raises(DataError, match="is a folder without"):
         model_file(tmp_path)
+
+
+def test_a_container_sees_the_textures_of_models_and_where_views_are_written(shapenet: Path) -> None:
+    def folders(model: Path | str, models: Path | None = None) -> list[Path]:
+        data = ObjectsData(kind="objects", model=str(model), out=f"{shapenet}/views/{{model}}")
+        return folders_of(data, str(models) if models else None)
+
+    file = shapenet / PLANE / "1a" / "models" / "model_normalized.obj"
+    assert folders(file) == [shapenet / PLANE / "1a", shapenet]
+    assert folders("", shapenet / PLANE) == [shapenet / PLANE, shapenet]
+    (shapenet / "list.txt").write_text(f"{PLANE}/1a\n03001627/1a\n")
+    (shapenet / "views").mkdir()
+    assert folders("", shapenet / "list.txt") == [shapenet, shapenet / "views"]
 
 
 def test_names_with_blanks_and_newlines_become_safe(tmp_path: Path) -> None:
