@@ -52,6 +52,11 @@ class Context:
     patterns: tuple[Pattern, ...] = ()
     ignore_file: Path | None = None
 
+    @property
+    def brings_back(self) -> bool:
+        """Whether a pattern takes back what another leaves out."""
+        return any(pattern.brings_back for pattern in self.patterns)
+
     def leaves_out(self, path: str) -> bool:
         """Whether a path is left out: the last pattern that matches it or a folder above it decides."""
         parts = path.split("/")
@@ -90,21 +95,25 @@ class Context:
         return folders
 
     def _source(self, shown: str, name: str) -> Source:
-        if name != "." and self.leaves_out(name) and not self._brings_back_below(name):
-            raise SourceError(f"{shown} is left out by {self.ignore_file}; remove the pattern or add !{name}")
         path = self.root / name
         resolved, root = path.resolve(), self.root.resolve()
+        found = None
+        if resolved == root or root in resolved.parents:
+            is_folder = resolved.is_dir()
+            relative = resolved.relative_to(root).as_posix()
+            is_archive = not is_folder and _is_archive(resolved)
+            found = Source(path=relative, name=path.name, is_folder=is_folder, is_archive=is_archive)
+        if name != "." and self.leaves_out(name) and not (found and self._holds_more(found)):
+            raise SourceError(f"{shown} is left out by {self.ignore_file}; remove the pattern or add !{name}")
         if not resolved.exists():
             raise SourceError(f"{shown} is missing in the context {self.root}; paths are relative to that folder")
-        if resolved != root and root not in resolved.parents:
+        if found is None:
             raise SourceError(f"{shown} is a link to {resolved}, outside the context {self.root}")
-        relative = resolved.relative_to(root).as_posix()
-        is_folder = resolved.is_dir()
-        is_archive = not is_folder and _is_archive(resolved)
-        return Source(path=relative, name=path.name, is_folder=is_folder, is_archive=is_archive)
+        return found
 
-    def _brings_back_below(self, name: str) -> bool:
-        return any(pattern.brings_back and pattern.text.startswith(f"{name}/") for pattern in self.patterns)
+    def _holds_more(self, folder: Source) -> bool:
+        """Whether something below a folder that is left out is brought back."""
+        return folder.is_folder and self.brings_back and len(self.listed(folder)) > 1
 
     def _ignored_hint(self) -> str:
         return f", less what {self.ignore_file} leaves out" if self.ignore_file else ""
@@ -117,7 +126,7 @@ class Context:
         if not source.is_folder:
             return ["--", source.path]
         more = tuple(_pattern(f"{source.path}/{text}" if source.path != "." else text) for text in exclude)
-        if any(pattern.brings_back for pattern in self.patterns):
+        if self.brings_back:
             return ["--no-recursion", "--", *self.listed(source, more)]
         relevant = [pattern for pattern in (*self.patterns, *more) if _may_match_below(pattern.text, source.path)]
         return [option for pattern in relevant for option in _tar_exclude(pattern.text)] + ["--", source.path]
@@ -125,20 +134,17 @@ class Context:
     def listed(self, source: Source, more: tuple[Pattern, ...] = ()) -> list[str]:
         """Return the paths of a folder and of all below it that are not left out, in order."""
         everything = Context(root=self.root, patterns=(*self.patterns, *more))
-        found = [source.path]
+        found = {source.path}
         for folder, folders, files in os.walk(self.root / source.path):
             base = Path(folder).relative_to(self.root).as_posix()
-            paths = [f"{base}/{name}" if base != "." else name for name in (*folders, *files)]
-            kept = [path for path in paths if not everything.leaves_out(path)]
-            # A folder on the way to what is brought back is needed, though itself left out.
-            found += [path for path in kept if path not in found]
-            folders[:] = [name for name in folders if _wanted(f"{base}/{name}".removeprefix("./"), kept, everything)]
-        parents = {parent.as_posix() for path in found for parent in Path(path).parents}
-        return sorted(set(found) | {path for path in parents if path.startswith(f"{source.path}/")})
-
-
-def _wanted(path: str, kept: list[str], context: Context) -> bool:
-    return path in kept or context._brings_back_below(path) or any(p.brings_back for p in context.patterns)
+            prefix = "" if base == "." else f"{base}/"
+            kept = {name for name in (*folders, *files) if not everything.leaves_out(prefix + name)}
+            found |= {prefix + name for name in kept}
+            folders[:] = [name for name in folders if name in kept or everything.brings_back]
+        # A folder on the way to what is brought back is needed, though itself left out.
+        above = {parent.as_posix() for path in found for parent in Path(path).parents}
+        below = "" if source.path == "." else f"{source.path}/"
+        return sorted(found | {path for path in above if path != "." and path.startswith(below)})
 
 
 def _is_archive(path: Path) -> bool:

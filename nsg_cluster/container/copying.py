@@ -20,6 +20,9 @@ __all__ = ["Copier"]
 REMOTE = re.compile(r"https?://|ftp://")
 REPOSITORY = re.compile(r"git@|git://|ssh://|https?://\S+\.git(#\S*)?$")
 
+# A section of a definition, and with it a line, is short; tar unpacks into the same folder again.
+NAMES_AT_ONCE = 100
+
 
 class Copier:
     """Writes the COPYs and ADDs of a stage."""
@@ -130,7 +133,11 @@ class Copier:
 
     def _pack(self, source: Source, number: int, exclude: tuple[str, ...]) -> None:
         words = [quote(word) for word in self.stage.context.tar_options(source, exclude)]
-        self.stage.result.setup.append(shell.call("nsg_pack", str(number), *words))
+        first = words.index("--") + 1
+        options, names = words[:first], words[first:]
+        for start in range(0, len(names), NAMES_AT_ONCE):
+            line = shell.call("nsg_pack", str(number), *options, *names[start : start + NAMES_AT_ONCE])
+            self.stage.result.setup.append(line)
 
     def _download(self, instruction: Instruction, address: str) -> str:
         number = self._next()

@@ -31,6 +31,8 @@ __all__ = ["StageParser", "StageRecipe"]
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # Set by Apptainer and not by the base image, so that a Dockerfile that refers to them means nothing.
 OF_THE_ENGINE = {"HOME", "HOSTNAME", "LOGNAME", "OLDPWD", "PS1", "PWD", "SHLVL", "TERM", "USER"}
+# Singularity reads no more than 64 KiB at once; quoting makes text longer.
+LONGEST = 30_000
 DEFAULT_SHELL = ("/bin/sh", "-c")
 
 
@@ -85,6 +87,11 @@ class StageParser(DockerParser):  # type: ignore[misc]
 
     def apply(self, instruction: Instruction) -> None:
         """Do what an instruction says."""
+        if len(instruction.text) + sum(len(heredoc.text) for heredoc in instruction.heredocs) > LONGEST:
+            sentence = (
+                f"{instruction.keyword} is longer than the {LONGEST} letters that a definition can hold in a piece"
+            )
+            self.mistakes.add(instruction.line, f"{sentence}; put the text into a file and COPY that")
         method: Callable[[Instruction], None] = self._get_mapping([instruction.keyword, instruction.text])
         try:
             method(instruction)

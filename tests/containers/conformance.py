@@ -20,7 +20,7 @@ from typing import Any
 from nsg_cluster.container.definition import convert
 from nsg_cluster.core.errors import ContainerError
 from tests.clusters.account import Unavailable
-from tests.containers import bases, context, inside
+from tests.containers import bases, inside
 from tests.containers.context import own, write_context
 from tests.containers.engines import Engines
 from tests.containers.fixtures import made_engines
@@ -106,6 +106,7 @@ class Conformance:
         self.context = engines.account.folder(self.folder / "context")
         write_context(self.context)
         own(self.context, engines.account.uid, engines.account.gid)
+        self.contents = json.dumps(inside.walk(str(self.context), []), sort_keys=True)
 
     def close(self) -> None:
         """Remove what was built."""
@@ -168,8 +169,7 @@ class Conformance:
         """Build by Buildah, or return what it built before, on this machine, of the very same Dockerfile."""
         ignore = path.with_name(f"{path.name}.dockerignore")
         inputs = [path.read_bytes(), ignore.read_bytes() if ignore.exists() else b"", self.tiny.tar.read_bytes()]
-        inputs += [Path(str(module.__file__)).read_bytes() for module in (context, inside)]
-        inputs += [f"{self.version}{ARGUMENTS}{SKIPPED}".encode()]
+        inputs += [Path(inside.__file__).read_bytes(), f"{self.contents}{self.version}{ARGUMENTS}{SKIPPED}".encode()]
         digest = hashlib.sha256(b"".join(hashlib.sha256(each).digest() for each in inputs)).hexdigest()
         file = self.engines.account.folder(self.engines.root / "answers") / f"{name}-{digest[:16]}.json"
         if not file.exists():

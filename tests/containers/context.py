@@ -77,9 +77,10 @@ def write_context(root: Path) -> None:
 
 
 def _archive(path: Path, how: str) -> None:
+    buffer = io.BytesIO()
     # No time and no name in the head of what is compressed: the same bytes every time.
-    packed = gzip.GzipFile("", "wb", fileobj=path.open("wb"), mtime=0) if how == "w:gz" else None
-    with tarfile.open(path, "w" if packed else how, fileobj=packed) as archive:  # type: ignore[call-overload]
+    packed = gzip.GzipFile("", "wb", fileobj=buffer, mtime=0) if how == "w:gz" else buffer
+    with tarfile.open(mode="w" if how == "w:gz" else how, fileobj=packed) as archive:  # type: ignore[call-overload]
         for folder in ("sub", "sub/deep"):
             entry = tarfile.TarInfo(folder)
             entry.type, entry.mode = tarfile.DIRTYPE, 0o755
@@ -92,8 +93,9 @@ def _archive(path: Path, how: str) -> None:
         link = tarfile.TarInfo("sub/link")
         link.type, link.linkname = tarfile.SYMTYPE, "deep/run"
         archive.addfile(link)
-    if packed:
+    if packed is not buffer:
         packed.close()
+    path.write_bytes(buffer.getvalue())
 
 
 def own(root: Path, uid: int, gid: int) -> None:

@@ -72,6 +72,10 @@ class Engines:
         parent = self.account.folder(self.account.base / "work")
         return self.account.folder(Path(tempfile.mkdtemp(prefix="containers-", dir=parent)))
 
+    def has_many_users(self) -> bool:
+        """Whether a build may use several user numbers: a range in ``/etc/subuid``, and ``newuidmap``."""
+        return self.buildah("unshare", "cat", "/proc/self/uid_map").stdout.count("\n") > 1
+
     def configure(self) -> None:
         """Write what Buildah reads: it asks no registry and trusts what is here."""
         helpers = json.dumps([str(self.root / "usr/lib/podman")])

@@ -75,6 +75,7 @@ def programs(account: Account) -> Path:
             account.folder(root)
             _make(account, root)
             account.write(marker, RECIPE)
+        _grant(account, root)
     return root
 
 
@@ -99,7 +100,6 @@ def _make(account: Account, root: Path) -> None:
     (root / "usr/bin/singularity").unlink(missing_ok=True)
     (root / "usr/bin/singularity").symlink_to("apptainer")
     _relocate(root)
-    _grant(account, root)
 
 
 def _relocate(root: Path) -> None:
@@ -169,9 +169,8 @@ def _grant(account: Account, root: Path) -> None:
     for table, option in (("/etc/subuid", "--add-subuids"), ("/etc/subgid", "--add-subgids")):
         if f"{account.name}:" not in _text(table):
             first = max([100_000, *(int(a) + int(n) for _, a, n in _ranges(table))])
-            Account("root", 0, 0).run(
-                ["usermod", option, f"{first}-{first + 65535}", account.name], env=account.environment(PATH=ROOT_PATH)
-            )
+            argv = ["usermod", option, f"{first}-{first + 65535}", account.name]
+            Account("root", 0, 0).run(argv, env=account.environment(PATH=ROOT_PATH), cwd=Path("/"))
     fuse = Path("/dev/fuse")
     if fuse.exists():
         fuse.chmod(0o666)
