@@ -21,7 +21,7 @@ from nsg_cluster.training.loop import train
 from tests.benchmarks.measure import compare
 from tests.benchmarks.quality import CHECKOUT, data_root
 
-SIZE, RAYS, STEPS, CHUNK, THRESHOLD = 800, 1 << 15, 500, 1 << 13, 1e-2
+SIZE, RAYS, STEPS, CHUNK, THRESHOLD = 800, 1 << 13, 300, 1 << 12, 1e-2
 
 
 def run(device: str, peer: Path | None) -> list[dict[str, object]]:
