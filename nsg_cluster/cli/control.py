@@ -120,8 +120,8 @@ def clean(*, runs: tuple[str, ...], failed: bool, older_than: str | None, yes: b
         click.echo(f"{row.id}  {row.state:<9}  {row.folder}")
     if chosen and not yes:
         _confirm(len(chosen))
-    for run, _ in chosen:
-        remove(run)
+    for run, row in chosen:
+        remove(run, row)
     click.echo(f"removed {len(chosen)} run(s)" if chosen else "nothing to remove")
     if count := remove_leftovers(storage):
         click.echo(f"removed {count} unfinished folder(s) of launchers that were killed")

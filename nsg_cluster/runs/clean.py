@@ -12,7 +12,9 @@ from nsg_cluster.core.errors import RunError
 from nsg_cluster.core.paths import RunPaths, StoragePaths
 from nsg_cluster.executor.charge import starter_is_gone
 from nsg_cluster.runs.find import run_id
+from nsg_cluster.runs.jobs import read_jobs
 from nsg_cluster.runs.status import RunRow
+from nsg_cluster.runs.withdraw import withdraw
 
 __all__ = ["check_removable", "leftovers", "remove", "remove_leftovers"]
 
@@ -35,12 +37,20 @@ def check_removable(run: RunPaths, row: RunRow, storage: StoragePaths) -> None:
         raise RunError(f"{run.root}: does not lie in {storage.runs} itself; remove it by hand")
 
 
-def remove(run: RunPaths) -> None:
+def remove(run: RunPaths, row: RunRow | None = None) -> None:
     """Remove the folder of a run; links in it are removed, never what they lead to.
 
+    Args:
+        run: The run.
+        row: What is known of it: jobs that will never start are taken out of their queue.
+
     Raises:
+        MachineError: The scheduler does not answer.
         RunError: It cannot be removed.
     """
+    jobs = read_jobs(run) if row else None
+    if row and jobs:
+        withdraw(run, jobs, [task.index for task in row.tasks if task.status.state == "blocked"])
     # Renamed first, so that nobody takes a half-removed folder for a run.
     doomed = run.root.with_name(f".removed-{run_id(run)}")
     try:

@@ -15,7 +15,7 @@ from tests.training.test_loop import assert_same_result, final
 from tests.training.tiny import TINY
 
 SLOW = Path(__file__).resolve().parents[1] / "contract" / "slow_training"
-STEPS, PIECES = 430, 5
+STEPS, PIECES = 480, 5
 # A training must have its number of threads in all pieces; evaluation and videos are left small.
 SETTINGS = [
     "resources.cpus=1",
@@ -44,8 +44,8 @@ def test_a_run_that_is_cut_into_five_pieces_ends_with_the_bits_of_an_uncut_one(k
     site = cluster.account.write(root / "site.yaml", f"name: cluster\nstorage: /nowhere\n{SITES[kind]}")
     person = UserOfCluster(root=root, site=str(site), cluster=cluster, server=server, patience_s=400.0)
     try:
-        # Twelve seconds until the warning: at most a hundred steps of a tenth of a second.
-        cut, uncut = submit(person, walltime="16s"), submit(person, walltime=None)
+        # Eighteen seconds until the warning: ninety quick steps, and one in each second that is left.
+        cut, uncut = submit(person, walltime="24s"), submit(person, walltime=None)
         rows = [person.wait(run) for run in (cut, uncut)]
         assert [row["state"] for row in rows] == ["succeeded", "succeeded"], rows
         assert rows[0]["tasks"][0]["attempt"] >= PIECES and rows[1]["tasks"][0]["attempt"] == 1

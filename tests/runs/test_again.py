@@ -11,8 +11,10 @@ import pytest
 from nsg_cluster.core.errors import MachineError, RunError
 from nsg_cluster.core.files import read_json, write_json
 from nsg_cluster.runs import withdraw as withdrawing
+from nsg_cluster.runs.clean import remove
 from nsg_cluster.runs.control import cancel, resubmit
 from nsg_cluster.runs.jobs import Jobs, Submitted, read_jobs
+from nsg_cluster.runs.status import read_run
 from nsg_cluster.runs.submit import create, make_plan
 from nsg_cluster.runs.withdraw import wait_until_gone
 from nsg_cluster.scheduler.types import JobId, JobState
@@ -137,3 +139,12 @@ def test_while_it_is_not_known_what_became_of_a_run_it_is_not_submitted_again(
     scheduler.is_down = True
     with pytest.raises(MachineError, match="does not answer\nNothing was submitted"):
         resubmit(failed.run)
+
+
+def test_cleaning_takes_jobs_that_will_never_start_out_of_their_queue(tmp_path: Path, cancelling: Cancelling) -> None:
+    run = submitted(tmp_path, TaskStatus(state="succeeded"), QUEUED)
+    cancelling.say(1, JobState.BLOCKED)
+    row = read_run(run)
+    assert (row.tasks[1].status.state, row.is_final) == ("blocked", True)
+    remove(run, row)
+    assert cancelling.cancelled == ["15[]"] and not run.root.exists()
