@@ -43,6 +43,9 @@ def render_samples(
         samples.offsets,
         transmittance_threshold=transmittance_threshold,
     )
+    if samples.are_points:
+        # The last point of a ray has an interval without end, whose middle is nowhere.
+        depth_sum = torch.zeros_like(opacity).index_add(0, samples.rays, weights * samples.starts)
     return Rendering(
         color=color + (1 - opacity)[:, None] * background,
         opacity=opacity,

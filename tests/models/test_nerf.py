@@ -32,6 +32,7 @@ def test_the_fine_pass_looks_where_the_coarse_one_did_and_at_more_places() -> No
     assert len(rendering.samples) == 16 * len(rays)
     coarse = nerf.sampler.distances(rays, near=0.5, far=20.0)
     assert torch.isin(coarse, rendering.samples.starts.view(len(rays), -1)).all()
+    assert (rendering.depth > 0).all() and (rendering.depth <= 20).all(), "the last point has an interval without end"
     assert rendering.coarse is not None and not torch.equal(rendering.coarse, rendering.color)
     assert model(fine_samples=0).eval().render_rays(rays, background=torch.ones(len(rays), 3)).coarse is None
 
