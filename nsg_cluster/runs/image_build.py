@@ -89,7 +89,9 @@ class Wish:
         words += [f"--build-option={option}" for option in blueprint.options]
         words += ["--scratch", self.scratch] if self.scratch else []
         words += ["--site", self.site_reference] if self.site_reference else []
-        return [sys.executable, "-m", "nsg_cluster", *words]
+        # A job does not inherit what was chosen by variables where it was submitted.
+        chosen = [f"NSG_STORAGE={self.site.storage}", *([f"NSG_GROUP={self.site.group}"] if self.site.group else [])]
+        return ["/usr/bin/env", *chosen, sys.executable, "-m", "nsg_cluster", *words]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.clusters.fixtures import Get
 from tests.containers.bases import Base
 from tests.containers.engines import Engines
 from tests.containers.launcher import Launcher
@@ -102,6 +103,26 @@ def test_a_build_that_is_killed_leaves_no_image_and_the_next_one_clears_up(launc
     done = launcher.run("image", "build", "--base", f"busybox={tiny.sif}", "--name", "slow")
     assert done.returncode == 0, done.stderr
     assert not list(scratch.iterdir()) and len(list(launcher.images.glob("*.sif"))) == 1
+
+
+@pytest.mark.parametrize("kind", ["gridengine"])
+def test_a_site_builds_an_image_as_a_job(launcher: Launcher, tiny: Base, clusters: Get, kind: str) -> None:
+    cluster = clusters(kind)
+    path = f"{cluster.bin}:{launcher.env['PATH']}"
+    site = launcher.write("site.yaml", f"name: there\nscheduler: {kind}\nenvironment: {{PATH: '{path}'}}\n")
+    env = {**launcher.env, **cluster.env, "PATH": path}
+    done = build(launcher, tiny, "--site", site, "--as-job", "--json", **env)
+    assert done.returncode == 0, done.stderr
+    job = json.loads(done.stdout)
+    deadline = time.monotonic() + 120
+    while not list(launcher.images.glob("*.json")):
+        assert time.monotonic() < deadline, Path(job["log"]).read_text() if Path(job["log"]).exists() else job
+        time.sleep(0.5)
+    (image,) = launcher.images.glob("*.sif")
+    assert launcher.engines.check("apptainer", "run", image) == "hello\n"
+    assert "RUN cat /greeting" in Path(job["log"]).read_text()
+    local = build(launcher, tiny, "--as-job")
+    assert "site local: starts no jobs; build right here, without --as-job" in said(local)
 
 
 def said(done: subprocess.CompletedProcess[str]) -> str:

@@ -1,6 +1,6 @@
 """The quickstart in an image that was built from ``docker/Dockerfile.cpu``: here, under Slurm and under Grid Engine.
 
-Everything is real: Apptainer as an ordinary user, schedulers, training. Nothing in it needs a network.
+Everything is real: Apptainer as an ordinary user, schedulers, training. The containers have no network.
 """
 
 from __future__ import annotations
@@ -49,7 +49,8 @@ class Site:
         self.env = {**engines.env, **scheduler}
         # What a node's profile or a module would bring: programs of schedulers and containers.
         environment = {"PATH": self.env["PATH"], "OMP_NUM_THREADS": "1", "TOKEN": "of the site"}
-        text = f"{SITES[kind]}environment: {json.dumps(environment)}\ncontainer: {{image: {image}}}\n"
+        container = {"image": str(image), "options": ["--net", "--network=none"]}
+        text = f"{SITES[kind]}environment: {json.dumps(environment)}\ncontainer: {json.dumps(container)}\n"
         self.file = self.launcher.write("site.yaml", text)
 
     def submit(self, *words: str) -> Path:
