@@ -1,8 +1,4 @@
-"""Render a camera path through a trained scene: videos of color and depth, and frames.
-
-An orbit circles the middle of the scene's box, in world coordinates with z up, at the median distance of the training
-cameras and with the lens of the first of them.
-"""
+"""Render a camera path through a trained scene: videos of color and depth, and frames."""
 
 from __future__ import annotations
 
@@ -14,7 +10,6 @@ import numpy as np
 from jaxtyping import UInt8
 
 from nsg_cluster.config.schema import Experiment, RenderConfig
-from nsg_cluster.core.errors import ConfigError
 from nsg_cluster.core.files import write_atomic
 from nsg_cluster.core.paths import TaskPaths
 from nsg_cluster.core.signals import StopSignal
@@ -22,8 +17,8 @@ from nsg_cluster.data.images import encode_png
 from nsg_cluster.data.loaders import load_scene
 from nsg_cluster.data.scene import Scene
 from nsg_cluster.geometry.cameras import Cameras
-from nsg_cluster.geometry.poses import orbit
 from nsg_cluster.render.image import render_image
+from nsg_cluster.training.camera_paths import path_cameras, sized
 from nsg_cluster.training.checkpoint import load_model
 from nsg_cluster.training.countdown import Countdown
 from nsg_cluster.training.device import prepare_device
@@ -33,9 +28,8 @@ from nsg_cluster.training.pictures import color_picture, depth_picture, shade_of
 from nsg_cluster.training.stage_graph import stage_graph
 from nsg_cluster.training.video import GifVideo, Mp4Video, Video, check_ffmpeg
 
-__all__ = ["path_cameras", "render"]
+__all__ = ["render"]
 
-ORBIT_FRAMES = 60
 VIDEOS: dict[str, type[Video]] = {"mp4": Mp4Video, "gif": GifVideo}
 
 
@@ -103,31 +97,7 @@ def _cameras_and_names(scene: Scene, config: RenderConfig, kind: str) -> tuple[C
     stems = [f"{names[camera]}_{number:06d}" for camera, number in zip(path.camera_ids, path.numbers, strict=True)]
     if config.repeat > 1:
         stems = [f"{stem}_{index % config.repeat:04d}" for index, stem in enumerate(stems)]
-    return _sized(path.cameras, config.size), tuple(stems)
-
-
-def path_cameras(scene: Scene, config: RenderConfig) -> Cameras:
-    """Return the cameras of a path through a scene that does not follow a drive.
-
-    Raises:
-        ConfigError: ``render.frames`` is no number of pictures.
-    """
-    if config.path == "test":
-        return _sized(scene.test.cameras, config.size)
-    frames = ORBIT_FRAMES if config.frames is None else config.frames
-    if not isinstance(frames, int) or frames < 1:
-        raise ConfigError(f"render.frames: '{frames}' names frames of a drive; an orbit takes a number of pictures")
-    train = scene.train.cameras
-    center = scene.box.mean(dim=0)
-    radius = float((train.camera_to_world[:, :, 3] - center).norm(dim=-1).median())
-    lens = Cameras(
-        camera_to_world=orbit(center, radius, config.elevation_deg, frames),
-        focal_px=train.focal_px[:1].expand(frames, 2),
-        center_px=train.center_px[:1].expand(frames, 2),
-        width=train.width,
-        height=train.height,
-    )
-    return _sized(lens, config.size)
+    return sized(path.cameras, config.size), tuple(stems)
 
 
 class _Track:
@@ -166,10 +136,3 @@ class _Track:
 
 def _stems(config: RenderConfig, kind: str) -> list[str]:
     return [kind, f"{kind}_depth"] if config.depth else [kind]
-
-
-def _sized(cameras: Cameras, longer_side_px: int | None) -> Cameras:
-    if longer_side_px is None:
-        return cameras
-    scale = longer_side_px / max(cameras.width, cameras.height)
-    return cameras.resized(width=max(1, round(cameras.width * scale)), height=max(1, round(cameras.height * scale)))

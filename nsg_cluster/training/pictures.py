@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from jaxtyping import Float, UInt8
 from torch import Tensor
@@ -13,6 +15,7 @@ __all__ = ["color_picture", "depth_picture", "error_picture", "shade_of"]
 Picture = UInt8[np.ndarray, "height width 3"]
 # The error that the error map shows in its brightest color: larger ones are rare, and small ones stay visible.
 FULL_ERROR = 0.25
+WIDE_RANGE = 20.0
 
 
 def shade_of(background: str) -> float:
@@ -26,8 +29,12 @@ def color_picture(color: Float[Tensor, "height width 3"]) -> Picture:
 
 
 def depth_picture(rendering: ImageRendering, *, near: float, far: float, background: float) -> Picture:
-    """Return depth from ``near`` (red) to ``far`` (blue) in the color map Turbo, faded out where little is stopped."""
-    nearness = (far - rendering.depth.numpy()) / (far - near)
+    """Return depth from ``near`` (red) to ``far`` (blue) in the color map Turbo, faded out where little is stopped.
+
+    Evenly in depth; where far is more than twenty times as far as near, ever more slowly with depth, so that most of
+    the colors are not spent on what is far away.
+    """
+    nearness = 1.0 - _share(rendering.depth.numpy(), near, far)
     opacity = rendering.opacity.numpy()[..., None]
     return _quantized(opacity * _mapped(nearness, "turbo") + (1.0 - opacity) * background)
 
@@ -36,6 +43,15 @@ def error_picture(color: Float[Tensor, "height width 3"], truth: Float[Tensor, "
     """Return the absolute error, mean over the channels, in the color map Inferno: black for none, bright for 0.25."""
     error = (color - truth).abs().mean(dim=-1).numpy()
     return _quantized(_mapped(error / FULL_ERROR, "inferno"))
+
+
+def _share(depth: Float[np.ndarray, "height width"], near: float, far: float) -> Float[np.ndarray, "height width"]:
+    """Return how far depths are on the way from near to far."""
+    if near <= 0 or far <= WIDE_RANGE * near:
+        return np.asarray((depth - near) / (far - near))
+    half = min(math.sqrt(near * far), WIDE_RANGE * near)
+    low, high = near / (near + half), far / (far + half)
+    return np.asarray((depth / (depth + half) - low) / (high - low))
 
 
 def _mapped(values: Float[np.ndarray, "height width"], name: str) -> Float[np.ndarray, "height width 3"]:

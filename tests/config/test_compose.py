@@ -104,7 +104,7 @@ class TestExtends:
         assert refusal("extends: [base.yaml, a.yaml]\ntrain: {steps: 0}\n").splitlines() == [
             "x.yaml:2: train.steps: 0 is out of range; it must be at least 1",
             "a.yaml:2: sead: unknown key; allowed: name, description, seed, stages, data, model, train, evaluate, "
-            "render, resources, container, sweep. Did you mean 'seed'?",
+            "render, export, resources, container, sweep. Did you mean 'seed'?",
             "a.yaml:4: seed: the key is given twice, first in line 3",
         ]
 

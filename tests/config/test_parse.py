@@ -61,7 +61,7 @@ def said(folder: Path, text: str, *overrides: str) -> str:
         (f"{COMPLETE}kind: synthetic\n", "x.yaml:4: kind: unknown key; allowed: name,"),
         (
             f"{COMPLETE}render: {{path: Orbit}}\n",
-            "x.yaml:4: render.path: 'Orbit' is not one of orbit, test. Did you mean 'orbit'?",
+            "x.yaml:4: render.path: 'Orbit' is not one of orbit, ellipse, ",
         ),
         (
             f"{COMPLETE}\ntrain:\n  optimizer:\n    betas: [0.9]\n",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,14 @@ import pytest
 import torch
 
 from nsg_cluster.config.schema import Experiment, RenderConfig, SyntheticData
-from nsg_cluster.core.errors import CheckpointError, MachineError
+from nsg_cluster.core.errors import CheckpointError, ConfigError, MachineError
 from nsg_cluster.core.paths import TaskPaths
 from nsg_cluster.core.signals import StopSignal
 from nsg_cluster.data.images import read_image
 from nsg_cluster.data.synthetic import CAMERA_RADIUS, load_synthetic
 from nsg_cluster.training import export
-from nsg_cluster.training.export import path_cameras, render
+from nsg_cluster.training.camera_paths import path_cameras
+from nsg_cluster.training.export import render
 from tests.render.exact import ExactToybox
 from tests.training.tiny import tiny
 
@@ -47,8 +49,6 @@ def test_an_orbit_is_at_the_distance_of_the_training_cameras_with_their_lens() -
 
 @pytest.mark.parametrize(("size", "expected"), [(None, (16, 12)), (32, (32, 24)), (9, (9, 7))])
 def test_the_longer_side_decides_the_size_of_the_frames(size: int | None, expected: tuple[int, int]) -> None:
-    from dataclasses import replace
-
     wide = replace(SCENE.test, cameras=SCENE.test.cameras.resized(width=16, height=12))
     cameras = path_cameras(replace(SCENE, test=wide), RenderConfig(path="test", size=size))
     assert (cameras.width, cameras.height) == expected
@@ -121,3 +121,24 @@ def test_without_ffmpeg_nothing_is_rendered_unless_mp4_is_not_asked_for(
 def test_without_a_checkpoint_there_is_nothing_to_render(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="train first"):
         render(experiment(), TaskPaths(tmp_path))
+
+
+@pytest.mark.parametrize("path", ["ellipse", "through"])
+def test_other_paths_stay_around_the_scene_and_look_at_it(path: str) -> None:
+    scene = load_synthetic(SyntheticData(image_size=16, train_views=12, test_views=4, supersample=1))
+    cameras = path_cameras(scene, RenderConfig.model_validate({"path": path, "frames": 9}))
+    assert len(cameras) == 9
+    positions, back = cameras.camera_to_world[:, :, 3], cameras.camera_to_world[:, :, 2]
+    assert bool(((positions * back).sum(1) > 0.9 * positions.norm(dim=1)).all())
+
+
+def test_a_spiral_is_for_views_that_face_forward() -> None:
+    poses = torch.eye(3, 4).repeat(6, 1, 1)
+    poses[:, :2, 3] = torch.rand(6, 2, generator=torch.Generator().manual_seed(0))
+    forward = replace(SCENE, train=replace(SCENE.train, cameras=replace(SCENE.train.cameras, camera_to_world=poses)))
+    cameras = path_cameras(forward, RenderConfig(path="spiral", frames=10))
+    assert bool((cameras.camera_to_world[:, 2, 2] > 0.7).all())
+    around = torch.cat([poses, poses * torch.tensor([-1.0, 1.0, -1.0, 1.0])])
+    turned = replace(SCENE.train.cameras[torch.arange(6).repeat(2)], camera_to_world=around)
+    with pytest.raises(ConfigError, match=r"render\.path: 'spiral' does not fit this scene: .* all directions"):
+        path_cameras(replace(SCENE, train=replace(SCENE.train, cameras=turned)), RenderConfig(path="spiral"))

@@ -51,3 +51,12 @@ def test_no_error_is_black_and_a_larger_error_brighter() -> None:
 
 def test_backgrounds_have_their_shade() -> None:
     assert (shade_of("black"), shade_of("white")) == (0.0, 1.0)
+
+
+def test_in_a_wide_range_what_is_near_keeps_most_of_the_colors() -> None:
+    depths = [0.05, 1.0, 2.0, 50.0, 100.0]
+    picture = depth_picture(rendering(depths, [1.0] * 5), near=0.05, far=100.0, background=1.0)[0].astype(int)
+    apart = np.abs(np.diff(picture, axis=0)).sum(axis=1)
+    assert apart[1] > 60, "one and two units away are told apart"
+    assert apart[3] < apart[1], "fifty and a hundred hardly"
+    assert picture[0, 0] > picture[0, 2] and picture[-1, 2] > picture[-1, 0], "from red to blue"
