@@ -18,9 +18,9 @@ class RenderConfig(Config):
 
     path: Literal["orbit", "ellipse", "spiral", "through", "test", "drive"] | None = None
     """``orbit`` circles the scene; ``ellipse`` goes around it as wide as the cameras stood; ``spiral`` is for views
-    that face forward; ``through`` leads from one held-out camera to the next; ``test`` takes the held-out cameras in order;
-    ``drive`` all cameras of a scene that moves, camera by camera. By default ``drive`` for a scene that moves, and
-    ``orbit`` for others."""
+    that face forward; ``through`` leads from one held-out camera to the next; ``test`` takes the held-out cameras in
+    order; ``drive`` all cameras of a scene that moves, camera by camera. By default ``drive`` for a scene that moves,
+    and ``orbit`` for others."""
     frames: Annotated[int, Field(ge=0, le=10**9)] | FrameRanges | None = None
     """Number of pictures, 60 by default. ``drive``: frames of the data set such as ``101`` or
     ``"0-20, 65-120"``, all of them by default."""
