@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +52,14 @@ def load(path: Path | str, overrides: Sequence[str] = (), *, variables: Mapping[
 
 def dump(experiment: Experiment) -> str:
     """Return an experiment as YAML that `load` reads back equal: complete, every default written out."""
-    return dump_yaml(escaped(experiment.model_dump(mode="json", by_alias=True, exclude_none=False)))
+    mapping = escaped(experiment.model_dump(mode="json", by_alias=True, exclude_none=False))
+    return "".join(_dumped(json.dumps({key: value}, ensure_ascii=False)) for key, value in mapping.items())
+
+
+@lru_cache(maxsize=256)
+def _dumped(section: str) -> str:
+    """Return one section, given as JSON, as YAML: the elements of a sweep share most of them."""
+    return dump_yaml(json.loads(section))
 
 
 def _read(path: Path, problems: list[Problem], children: tuple[Path, ...]) -> YamlDocument:
