@@ -86,6 +86,23 @@ KINDS: dict[str, Kind] = {
             'launch render "$RUN" ${settings[@]+"${settings[@]}"} --site "$SITE"',
         ),
     ),
+    "build": Kind(
+        title="Build a container image from a Dockerfile",
+        gpus=0,
+        variables=(
+            Variable(name="DOCKERFILE", default="docker/Dockerfile", meaning="what to build"),
+            Variable(
+                name="SETTINGS", default="", meaning="options of `launch.py image build`, such as --base NAME=FILE"
+            ),
+            Variable(name="PYTHON", default=".venv/bin/python", meaning="the Python that has nsg_cluster"),
+        ),
+        body=(
+            'read -r -a settings <<< "$SETTINGS"',
+            "# On the node's own disk; the image is copied to storage when it is whole.",
+            'settings+=(--scratch "${NSG_SCRATCH:-${TMPDIR:-/tmp}}")',
+            '"$PYTHON" launch.py image build "$DOCKERFILE" "${settings[@]}" --site "$SITE"',
+        ),
+    ),
 }
 LAUNCH = """\
 launch() {
@@ -128,7 +145,7 @@ def hand_script(site: Site, name: str) -> str:
         [f"SITE={site.name}", *(f"{each.name}=${{{each.name}:-{each.default}}}" for each in kind.variables)],
         module_lines(site.modules, site.modules_init),
         environment_lines(dialect, site.environment, site.scratch),
-        LAUNCH.splitlines(),
+        LAUNCH.splitlines() if any(line.startswith("launch ") for line in kind.body) else [],
         # With a trap bash waits for the program when a signal reaches both.
         ["trap : HUP INT TERM USR1 USR2", *(line.replace("LIMIT", limit) for line in kind.body)],
     ]

@@ -33,6 +33,8 @@ GresTypes=gpu
 MaxArraySize=100001
 MaxJobCount=200000
 KillWait=5
+BatchStartTimeout=1
+ResumeTimeout=1
 MpiDefault=none
 SchedulerParameters=sched_interval=1,batch_sched_delay=0,sched_min_interval=100000,bf_interval=2
 SlurmdParameters=config_overrides

@@ -15,9 +15,12 @@ from nsg_cluster.runs.find import all_runs
 from tests.clusters.cluster import Cluster, wait_until
 from tests.clusters.fixtures import cluster, clusters, gridengine
 from tests.clusters.interpreter import CHECKOUT, interpreter
+from tests.containers.bases import Base
+from tests.containers.engines import Engines
+from tests.containers.fixtures import engines, tiny
 from tests.contract.runs import FAKE, SPEC
 
-__all__ = ["cluster", "clusters", "gridengine"]
+__all__ = ["cluster", "clusters", "engines", "gridengine", "tiny"]
 # Site whose scripts a scheduler runs here, and what the node lacks beside the site's own.
 SITES = {
     "gridengine": ("abci2", {"SGE_LOCALDIR": "{work}/scratch"}),
@@ -49,6 +52,7 @@ class Desk:
         site, self.variables = SITES[kind]
         self.scripts = JOBS / site
         self.kind = kind
+        cluster.account.folder(self.work / "scratch")
         (self.work / "launch.py").symlink_to(CHECKOUT / "launch.py")
         self.modules = cluster.account.write(self.work / "modules.sh", 'module() { echo "modules: $*"; }\n')
         self.storage = StoragePaths(cluster.account.folder(self.work / "storage"))
@@ -58,8 +62,9 @@ class Desk:
         shared = {"PYTHON": str(interpreter(self.cluster.account)), "PYTHONPATH": str(FAKE), "NSG_GROUP": "gaa50000"}
         given = {**shared, "NSG_STORAGE": str(self.storage.root), **self.variables, **variables}
         pairs = ",".join(f"{key}={value.format(work=self.work)}" for key, value in given.items())
-        # This machine has no modules; nothing else is changed.
+        # This machine has no modules, and its Grid Engine no pieces without a GPU; nothing else is changed.
         text = (self.scripts / f"{name}.sh").read_text().replace("/etc/profile.d/modules.sh", str(self.modules))
+        text = text.replace("-l rt_C.small=1", "-l rt_G.small=1")
         script = str(self.cluster.account.write(self.work / f"{name}.sh", text, 0o755))
         if self.kind == "slurm":
             argv = ["sbatch", "--output=/dev/null", f"--export=ALL,{pairs}", script]
@@ -93,6 +98,25 @@ def test_a_run_is_trained_and_rendered_by_hand(cluster: Cluster) -> None:
     desk.submit("render", RUN=run.root.name[-6:], SETTINGS="name=again")
     wait_until("the rendering", rendered.exists, timeout_s=60)
     wait_until("its name", lambda: str(rendered) in desk.log("render"))
+
+
+def test_an_image_is_built_by_hand(cluster: Cluster, engines: Engines, tiny: Base) -> None:
+    desk = Desk(cluster)
+    cluster.account.write(
+        cluster.account.folder(desk.work / "docker") / "Dockerfile", "FROM busybox\nRUN id -u > /by\n"
+    )
+    path = f"{engines.env['PATH']}:{cluster.env['PATH']}"
+    # Grid Engine gives a job a PATH of its own; there a module brings Apptainer.
+    cluster.account.write(desk.modules, f"module() {{ PATH={path}; }}\n")
+    settings = f"--base busybox={tiny.sif} --name by-hand"
+    desk.submit("build", SETTINGS=settings, PATH=path, APPTAINER_CACHEDIR=engines.env["APPTAINER_CACHEDIR"])
+    wait_until(
+        "its last line", lambda: bool(re.search("^(built|error)", desk.log("build"), re.MULTILINE)), timeout_s=180
+    )
+    assert "error" not in desk.log("build"), desk.log("build")
+    (image,) = (desk.storage.root / "images").glob("*.sif")
+    assert desk.log("build").splitlines()[-1] == f"built {image}"
+    assert engines.check("apptainer", "exec", image, "cat", "/by") == "0\n"
 
 
 def test_a_variable_that_is_not_set_ends_the_job_before_anything_runs(gridengine: Cluster) -> None:

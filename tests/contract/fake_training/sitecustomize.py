@@ -3,7 +3,8 @@
 Loaded by every Python that a test starts with this folder on ``PYTHONPATH``. A step takes a twentieth of a second and
 counts; the checkpoint is the count. The experiment's description says how else it behaves: ``fail at N``, ``mistake``,
 ``exit N``, ``crash``, ``deaf`` (hears no signal), ``digest NAME`` (prints that of a variable), ``reads`` (prints where
-its data is and what is there). While it runs it draws a picture into its previews.
+its data is and what is there), ``clock`` (prints for how many seconds its job's script has run). While it runs it draws
+a picture into its previews.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ def _train(experiment: Any, paths: Any, *, stop: Any) -> Any:
         raise ZeroDivisionError("a fault of ours")
     if words[:1] == ["digest"]:
         print(hashlib.sha256(os.environ[words[1]].encode()).hexdigest(), flush=True)
+    if words[:1] == ["clock"]:
+        print("clock", _age_s(_parent(os.getppid())), flush=True)
     if words[:1] == ["reads"]:
         from nsg_cluster.core.staged import staged
 
@@ -53,6 +56,19 @@ def _train(experiment: Any, paths: Any, *, stop: Any) -> Any:
             raise TrainingError(f"loss is not finite at step {step}")
     checkpoint.write_text(str(step))
     return types.SimpleNamespace(step=step, stopped=stop.requested if step < experiment.train.steps else None)
+
+
+def _stat(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+
+
+def _parent(pid: int) -> int:
+    return int(_stat(pid)[1])
+
+
+def _age_s(pid: int) -> float:
+    up_s = float(Path("/proc/uptime").read_text().split()[0])
+    return up_s - int(_stat(pid)[19]) / os.sysconf("SC_CLK_TCK")
 
 
 def _write_progress(paths: Any, step: int, steps: int) -> None:
