@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 from tests.clusters.cluster import Cluster
 
@@ -21,23 +23,40 @@ def keep(cluster: Cluster, *, kept: bool) -> None:
         marker.unlink(missing_ok=True)
 
 
+# Clusters that this process uses, and how often: a fixture that several modules import is made for each of them.
+_used: Counter[str] = Counter()
+
+
 @contextlib.contextmanager
 def shared(cluster: Cluster) -> Iterator[Cluster]:
     """Use a cluster, together with other processes."""
-    base = cluster.account.base
-    with (base / f"{cluster.name}.lock").open("a") as lock:
-        while True:
+    path = cluster.account.base / f"{cluster.name}.lock"
+    _used[str(path)] += 1
+    try:
+        if _used[str(path)] > 1:
+            yield cluster
+        else:
+            with _held(cluster, path):
+                yield cluster
+    finally:
+        _used[str(path)] -= 1
+
+
+@contextlib.contextmanager
+def _held(cluster: Cluster, path: Path) -> Iterator[None]:
+    with path.open("a") as lock:
+        # Shared first: nobody waits for others who use it as well.
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        while not cluster.is_up():
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not cluster.is_up():
                 cluster.up()
             # Between the two locks somebody may stop it.
             fcntl.flock(lock, fcntl.LOCK_SH)
-            if cluster.is_up():
-                break
         try:
-            yield cluster
+            yield
         finally:
             with contextlib.suppress(BlockingIOError):
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if not (base / f"{cluster.name}.kept").exists():
+                if not path.with_suffix(".kept").exists():
                     cluster.down()
