@@ -14,7 +14,7 @@ __all__ = ["data"]
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def data() -> None:
-    r"""Look at data sets, make them, and take over what others have made.
+    r"""Look at data sets, make them, take over what there is.
 
     \b
       python launch.py data check my.yaml                   what is there, what is missing, and pictures of it

@@ -37,8 +37,10 @@ EXTRAS = {
         "pillow",
         "psutil",
         "scikit-image",
+        "scipy",
         "tensorboard",
         "torch",
+        "trimesh",
     ),
 }
 COMPILERS = ("c++", "g++", "clang++")

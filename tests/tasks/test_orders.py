@@ -53,6 +53,7 @@ def test_variables_of_the_job_stand_in_the_command_and_dollars_stay_dollars() ->
 
 def test_the_orders_program_computes_the_task(tmp_path: Path) -> None:
     run = make(tmp_path, TaskStatus())
+    run.task(0).spec.write_text("name: x\ndata: {kind: synthetic}\nmodel: {kind: instant_ngp}\n")
     write_json(run.orders, Orders(command=("sh", "-c", 'printf "%s|" "$$@"', "$HOME")).to_json())
     assert Task(str(run.task(0).spec))() == 0
     assert run.task(0).log_out.read_text() == f"{run.task(0).root}|--watched|"
