@@ -91,6 +91,8 @@ def test_a_job_of_pbs_submits_itself_with_the_number_that_it_stands_for(
     qsub.chmod(0o755)
     monkeypatch.setenv("NSG_RESUBMIT", f"{qsub} -o '/a b/' /x/job.sh")
     monkeypatch.setenv("NSG_JOB_ID", "7_3")
-    PbsJobEnvironment()._requeue(3)
+    with pytest.raises(SystemExit) as ended:
+        PbsJobEnvironment()._requeue(3)
+    assert ended.value.code == 0, "what waits for this job's success is not to be given up"
     assert (tmp_path / "7_3_continued").read_text() == "12"
     assert (tmp_path / "asked").read_text().splitlines() == ["-v", "NSG_CONTINUES=7_3", "-o", "/a b/", "/x/job.sh"]
