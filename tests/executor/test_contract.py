@@ -28,7 +28,7 @@ class TestFakePbs(ClusterContract):
     forbidden = ":,\n"
 
     def test_a_run_waits_for_another_whose_job_goes_on_under_another_number(self, person: Person) -> None:
-        first = person.submit(steps=130, walltime="6s")
+        first = person.submit(steps=180, walltime="6s")
         second = person.submit("name=second", options=("--after", str(first.root)))
         assert person.wait(second)["state"] == "succeeded"
         before, after = (read_json(run.task(0).status) for run in (first, second))
