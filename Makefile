@@ -55,8 +55,10 @@ lint: install ## style of Python sources and text
 types: install ## static types, strict
 	$(BIN)/mypy
 
-unit: install ## the tests
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+# Real schedulers and time limits are at the mercy of what else runs: what failed beside others is tried once by itself.
+unit: install ## the tests; what fails is tried once more by itself, and named
+	$(BIN)/python -m pytest $(PYTEST_ARGS) || \
+	  { echo "== once more, by itself, what failed:"; $(BIN)/python -m pytest -n 0 --last-failed --last-failed-no-failures none; }
 
 sanitize: install ## the tests of the ops on CPU kernels built with AddressSanitizer and UBSan
 	csrc/sanitize.sh $(BIN)/python
