@@ -18,6 +18,7 @@ from nsg_cluster.geometry.rays import Histogram, Rays, RaySamples
 from nsg_cluster.geometry.warps import Spacing, from_spacing
 from nsg_cluster.ops.volume import composite
 from nsg_cluster.sampling.base import Density, IntervalDensity, Placement, limits
+from nsg_cluster.sampling.cones import intervals_on_rays
 from nsg_cluster.sampling.importance import resample_dilated
 
 __all__ = ["ProposalSampler", "annealed"]
@@ -126,15 +127,7 @@ class ProposalSampler(nn.Module):
         self, edges: Float[Tensor, "rays edges"], near: Float[Tensor, " rays"], far: Float[Tensor, " rays"]
     ) -> RaySamples:
         """Pack intervals, ray by ray."""
-        distances = from_spacing(edges, near, far, self.spacing, unit=self.unit)
-        rays, count = len(edges), edges.shape[1] - 1
-        owners = torch.arange(rays, device=edges.device)
-        return RaySamples(
-            starts=distances[:, :-1].flatten(),
-            ends=distances[:, 1:].flatten(),
-            rays=owners.repeat_interleave(count),
-            offsets=torch.arange(rays + 1, device=edges.device) * count,
-        )
+        return intervals_on_rays(from_spacing(edges, near, far, self.spacing, unit=self.unit))
 
 
 def _weights(densities: Float[Tensor, " samples"], samples: RaySamples) -> Float[Tensor, "rays bins"]:
