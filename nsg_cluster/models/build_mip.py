@@ -10,6 +10,7 @@ from nsg_cluster.data.scene import Scene
 from nsg_cluster.fields.mip import GaussianEncoding, MipDensityField, MipRadianceField
 from nsg_cluster.geometry.directions import axes, icosahedral_axes
 from nsg_cluster.models.mipnerf import MipNerf, MipNerf360
+from nsg_cluster.models.parts import check_spacing
 from nsg_cluster.models.per_image import PerImage
 from nsg_cluster.sampling.proposal import ProposalSampler
 
@@ -22,7 +23,7 @@ def build_mipnerf(config: MipNerfConfig, scene: Scene) -> MipNerf:
     Raises:
         ConfigError: The model does not fit the scene.
     """
-    _check_spacing(config.spacing, "model.spacing", scene)
+    check_spacing(config.spacing, "model.spacing", scene)
     encoding = _encoding(config.field, scene, center=torch.zeros(3), scale=config.scale, contracts=False)
     return MipNerf(
         _radiance(config.field, encoding),
@@ -41,7 +42,7 @@ def build_mipnerf360(config: MipNerf360Config, scene: Scene) -> MipNerf360:
     Raises:
         ConfigError: The model does not fit the scene.
     """
-    _check_spacing(config.spacing, "model.spacing", scene)
+    check_spacing(config.spacing, "model.spacing", scene)
     box = scene.box.cpu()
     half = float((box[1] - box[0]).max()) / 2
     contracts = config.contraction != "none"
@@ -112,16 +113,3 @@ def _radiance(config: MipFieldConfig, encoding: GaussianEncoding) -> MipRadiance
 def _per_image(scene: Scene, *, poses: bool) -> PerImage:
     half = float((scene.box[1] - scene.box[0]).max()) / 2
     return PerImage(len(scene.train), unit=half, appearance=0, exposure=False, poses=poses)
-
-
-def _check_spacing(spacing: str, key: str, scene: Scene) -> None:
-    """Refuse inverse distances on rays that begin at distance 0.
-
-    Raises:
-        ConfigError: It is so.
-    """
-    if spacing == "disparity" and scene.near <= 0:
-        raise ConfigError(
-            f"{key}: 'disparity' divides rays evenly in inverse distance, and data.near is 0: set data.near to more "
-            "than 0, or take another"
-        )

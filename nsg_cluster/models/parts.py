@@ -10,14 +10,14 @@ from nsg_cluster.core.errors import ConfigError
 from nsg_cluster.data.scene import Scene
 from nsg_cluster.fields.hashgrid import HashGrid
 from nsg_cluster.fields.radiance import HashDensityField
-from nsg_cluster.geometry.warps import Contraction
+from nsg_cluster.geometry.warps import Contraction, Spacing
 from nsg_cluster.ops.backends import Backend
 from nsg_cluster.ops.encode import HashGridLayout
 from nsg_cluster.ops.occupancy import is_invisible
 from nsg_cluster.sampling.occupancy import OccupancyGrid, OccupancySampler, num_cascades, scaled_box
 from nsg_cluster.sampling.proposal import ProposalSampler
 
-__all__ = ["build_hash_grid", "build_occupancy", "build_proposals", "field_box"]
+__all__ = ["build_hash_grid", "build_occupancy", "build_proposals", "check_spacing", "field_box"]
 
 CLOSEST = 0.01
 """Distance from a camera, in sides of the scene box, at which nothing can stand."""
@@ -70,11 +70,7 @@ def build_proposals(
     Raises:
         ConfigError: Inverse distances are asked for on rays that begin at distance 0.
     """
-    if sampler.spacing == "disparity" and scene.near <= 0:
-        raise ConfigError(
-            "model.sampler.spacing: 'disparity' divides rays evenly in inverse distance, and data.near is 0: "
-            "set data.near to more than 0, or take 'piecewise'"
-        )
+    check_spacing(sampler.spacing, "model.sampler.spacing", scene)
     box = scene.box.cpu()
     side = float((box[1] - box[0]).max())
     rounds = len(sampler.rounds)
@@ -103,6 +99,19 @@ def build_proposals(
         padding=sampler.padding,
         dilate=sampler.dilate,
     )
+
+
+def check_spacing(spacing: Spacing, key: str, scene: Scene) -> None:
+    """Refuse inverse distances on rays that begin at distance 0; ``key`` is where the spacing stands.
+
+    Raises:
+        ConfigError: It is so.
+    """
+    if spacing == "disparity" and scene.near <= 0:
+        raise ConfigError(
+            f"{key}: 'disparity' divides rays evenly in inverse distance, and data.near is 0: "
+            "set data.near to more than 0, or take another"
+        )
 
 
 def _unseen(grid: OccupancyGrid, scene: Scene) -> Bool[Tensor, " cells"]:
