@@ -32,6 +32,7 @@ BELOW = {
     "render": {"geometry", "ops", "models.base"},
     "models": {"geometry", "render", "fields", "sampling", "ops", "config", "core", "data.scene"},
     "training": {"geometry", "render", "data", "fields", "ops", "models", "config", "core"},
+    "outputs": {"geometry", "render", "data", "fields", "ops", "models", "training", "config", "core"},
 }
 CONTROL = {
     "core",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from nsg_cluster.config.driving import StreetData
     from nsg_cluster.config.schema import Experiment
-    from nsg_cluster.data.drive_report import DriveReport, Missing
+    from nsg_cluster.data.drives.report import DriveReport, Missing
 
 __all__ = ["check", "synthesize"]
 
@@ -69,8 +69,8 @@ def synthesize(
 def _write_kitti(config: StreetData, folder: Path, sequence: str) -> tuple[Path, dict[str, Any]]:
     """Write a sequence and return where it is and the section of an experiment that reads it."""
     from nsg_cluster.config.driving import KittiData
-    from nsg_cluster.data.kitti import KittiFiles
-    from nsg_cluster.data.street_layouts import write_street_as_kitti
+    from nsg_cluster.data.drives.kitti import KittiFiles
+    from nsg_cluster.data.procedural.street_layouts import write_street_as_kitti
 
     root = folder.absolute()
     # KITTI's vans count among the cars by default.
@@ -86,8 +86,8 @@ def _write_kitti(config: StreetData, folder: Path, sequence: str) -> tuple[Path,
 def _write_vkitti(config: StreetData, folder: Path, scene: str, variant: str) -> tuple[Path, dict[str, Any]]:
     """Write a scene and return where it is and the section of an experiment that reads it."""
     from nsg_cluster.config.driving import VKitti2Data
-    from nsg_cluster.data.street_layouts import write_street_as_vkitti
-    from nsg_cluster.data.vkitti import VKittiFiles
+    from nsg_cluster.data.drives.vkitti import VKittiFiles
+    from nsg_cluster.data.procedural.street_layouts import write_street_as_vkitti
 
     root = folder.absolute()
     section = {"kind": "vkitti2", "root": str(root), "scene": scene, "variant": variant, "far": config.far}
@@ -154,7 +154,7 @@ def check(
 
 
 def _check_drive(experiment: Experiment, folder: Path, views: int, *, as_json: bool) -> int:
-    from nsg_cluster.data.drive_report import missing_texts, read_drive, report_on
+    from nsg_cluster.data.drives.report import missing_texts, read_drive, report_on
 
     data: Any = experiment.data
     texts = missing_texts(data)
@@ -174,7 +174,7 @@ def _check_drive(experiment: Experiment, folder: Path, views: int, *, as_json: b
 
 def _draw(data: Any, drive: Any, folder: Path, views: int) -> list[Path]:
     from nsg_cluster.core.files import write_atomic
-    from nsg_cluster.data.drive_pictures import above, boxes_in_views
+    from nsg_cluster.data.drives.pictures import above, boxes_in_views
 
     folder.mkdir(parents=True, exist_ok=True)
     drawn = {"above": above(drive), **(boxes_in_views(data, drive, views) if views else {})}

@@ -7,19 +7,19 @@ from typing import Any
 
 from nsg_cluster.config.data import DataConfig
 from nsg_cluster.core.staged import staged
-from nsg_cluster.data.blender import load_blender
-from nsg_cluster.data.colmap import load_colmap
-from nsg_cluster.data.kitti import load_kitti
-from nsg_cluster.data.llff import load_llff
-from nsg_cluster.data.nerfpp import load_nerfpp
-from nsg_cluster.data.nsvf import load_nsvf
-from nsg_cluster.data.objects import load_objects
-from nsg_cluster.data.rtmv import load_rtmv
+from nsg_cluster.data.drives.kitti import load_kitti
+from nsg_cluster.data.drives.vkitti import load_vkitti
+from nsg_cluster.data.photographs.blender import load_blender
+from nsg_cluster.data.photographs.colmap import load_colmap
+from nsg_cluster.data.photographs.llff import load_llff
+from nsg_cluster.data.photographs.nerfpp import load_nerfpp
+from nsg_cluster.data.photographs.nsvf import load_nsvf
+from nsg_cluster.data.photographs.objects import load_objects
+from nsg_cluster.data.photographs.rtmv import load_rtmv
+from nsg_cluster.data.photographs.transforms import load_transforms
+from nsg_cluster.data.procedural.street import load_street
+from nsg_cluster.data.procedural.synthetic import load_synthetic
 from nsg_cluster.data.scene import Scene
-from nsg_cluster.data.street import load_street
-from nsg_cluster.data.synthetic import load_synthetic
-from nsg_cluster.data.transforms import load_transforms
-from nsg_cluster.data.vkitti import load_vkitti
 
 __all__ = ["DRIVES", "LOADERS", "load_scene"]
 

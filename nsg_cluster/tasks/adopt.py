@@ -43,7 +43,7 @@ def make_stand_in(
         NsgError: The run is on other data, cannot be loaded, or the folder cannot be written.
     """
     from nsg_cluster.config.render import RenderConfig
-    from nsg_cluster.training.stand_in import render_stand_in
+    from nsg_cluster.outputs.stand_in import render_stand_in
 
     render = RenderConfig.model_validate({"frames": frames, "cameras": cameras})
     return render_stand_in(experiment, paths, destination, size=size, render=render)

@@ -98,19 +98,19 @@ def _train(experiment: Experiment, paths: TaskPaths, stop: StopSignal) -> bool:
 
 
 def _evaluate(experiment: Experiment, paths: TaskPaths, stop: StopSignal) -> bool:
-    from nsg_cluster.training.evaluate import evaluate
+    from nsg_cluster.outputs.evaluate import evaluate
 
     return evaluate(experiment, paths, stop=stop) is not None
 
 
 def _render(experiment: Experiment, paths: TaskPaths, stop: StopSignal) -> bool:
-    from nsg_cluster.training.export import render
+    from nsg_cluster.outputs.export import render
 
     return render(experiment, paths, stop=stop) is not None
 
 
 def _export(experiment: Experiment, paths: TaskPaths, stop: StopSignal) -> bool:
-    from nsg_cluster.training.mesh import export
+    from nsg_cluster.outputs.mesh import export
 
     return export(experiment, paths, stop=stop) is not None
 

@@ -35,7 +35,7 @@ def overrides(scene: str, budget_s: int, data: Path) -> list[str]:
 
 def train_for(scene: str, budget_s: int, device: str, data: Path) -> dict[str, object]:
     """Train and evaluate one scene with the configuration made for a budget, and return its curve."""
-    from nsg_cluster.training.evaluate import evaluate
+    from nsg_cluster.outputs.evaluate import evaluate
     from nsg_cluster.training.loop import train
 
     name = f"{scene}_{budget_s}s.yaml"

@@ -24,12 +24,12 @@ from nsg_cluster.core.signals import StopSignal
 from nsg_cluster.data.loaders import load_scene
 from nsg_cluster.data.scene import Scene
 from nsg_cluster.models.scene_graph import SceneGraph
+from nsg_cluster.outputs.evaluate import evaluate
+from nsg_cluster.outputs.metrics import psnr
+from nsg_cluster.outputs.stage_graph import stage_graph
 from nsg_cluster.render.image import render_image
 from nsg_cluster.training.checkpoint import load_model
-from nsg_cluster.training.evaluate import evaluate
 from nsg_cluster.training.loop import train
-from nsg_cluster.training.metrics import psnr
-from nsg_cluster.training.stage_graph import stage_graph
 
 CONFIGS = Path(__file__).parent / "configs"
 MODELS = ("street_graph", "street_nerf", "street_nerf_time")

@@ -1,7 +1,7 @@
 """``data import-nsg``, and what is rendered from the run that it makes. About 15 seconds of a CPU.
 
 Passes through `nsg_cluster.cli.data`, `nsg_cluster.runs.adopt`, `nsg_cluster.tasks.adopt`,
-`nsg_cluster.training.adopt_nsg` and `nsg_cluster.training.stand_in`.
+`nsg_cluster.training.adopt_nsg` and `nsg_cluster.outputs.stand_in`.
 """
 
 from __future__ import annotations

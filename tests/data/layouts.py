@@ -12,8 +12,8 @@ from torch import Tensor
 
 from nsg_cluster.config.data import SyntheticData
 from nsg_cluster.data.images import encode_png
+from nsg_cluster.data.procedural.synthetic import load_synthetic
 from nsg_cluster.data.scene import Scene, Views
-from nsg_cluster.data.synthetic import load_synthetic
 from nsg_cluster.geometry.cameras import Cameras, image_rays
 
 SMALL = SyntheticData(image_size=16, train_views=6, test_views=3, supersample=1)

@@ -14,7 +14,7 @@ from nsg_cluster.core.errors import DataError
 from nsg_cluster.data import image_cache
 from nsg_cluster.data.image_cache import cached_images
 from nsg_cluster.data.images import encode_png, read_images
-from nsg_cluster.data.transforms import load_transforms
+from nsg_cluster.data.photographs.transforms import load_transforms
 from tests.data import layouts
 
 

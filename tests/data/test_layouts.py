@@ -14,13 +14,13 @@ import torch
 
 from nsg_cluster.config.data import LlffData, NerfppData, NsvfData, RtmvData, TransformsData
 from nsg_cluster.core.errors import DataError
-from nsg_cluster.data.llff import load_llff
 from nsg_cluster.data.loaders import load_scene
-from nsg_cluster.data.nerfpp import load_nerfpp
-from nsg_cluster.data.nsvf import load_nsvf
-from nsg_cluster.data.rtmv import load_rtmv
+from nsg_cluster.data.photographs.llff import load_llff
+from nsg_cluster.data.photographs.nerfpp import load_nerfpp
+from nsg_cluster.data.photographs.nsvf import load_nsvf
+from nsg_cluster.data.photographs.rtmv import load_rtmv
+from nsg_cluster.data.photographs.transforms import load_transforms
 from nsg_cluster.data.scene import Scene
-from nsg_cluster.data.transforms import load_transforms
 from nsg_cluster.geometry.cameras import image_rays
 from tests.data import layouts
 

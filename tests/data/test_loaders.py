@@ -9,8 +9,8 @@ import torch
 
 from nsg_cluster.config.schema import BlenderData, SyntheticData
 from nsg_cluster.core.errors import DataError
-from nsg_cluster.data.blender import write_blender
 from nsg_cluster.data.loaders import load_scene
+from nsg_cluster.data.photographs.blender import write_blender
 
 
 def test_each_kind_of_data_goes_to_its_loader(tmp_path: Path) -> None:

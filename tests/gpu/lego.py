@@ -30,12 +30,12 @@ from nsg_cluster.data.images import encode_png
 from nsg_cluster.data.loaders import load_scene
 from nsg_cluster.data.scene import Scene
 from nsg_cluster.models.instant_ngp import InstantNgp
+from nsg_cluster.outputs.metrics import psnr
+from nsg_cluster.outputs.pictures import color_picture
 from nsg_cluster.render.image import render_image
 from nsg_cluster.training.checkpoint import load_model
 from nsg_cluster.training.device import prepare_device
 from nsg_cluster.training.loop import train
-from nsg_cluster.training.metrics import psnr
-from nsg_cluster.training.pictures import color_picture
 
 CONFIG = Path(__file__).resolve().parents[2] / "configs" / "lego.yaml"
 SETTINGS = (

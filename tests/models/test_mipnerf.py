@@ -17,8 +17,8 @@ from nsg_cluster.config.schema import ModelConfig
 from nsg_cluster.config.training import LossConfig
 from nsg_cluster.core.errors import ConfigError
 from nsg_cluster.data.batches import RayBatches
+from nsg_cluster.data.procedural.synthetic import load_synthetic
 from nsg_cluster.data.scene import Scene
-from nsg_cluster.data.synthetic import load_synthetic
 from nsg_cluster.geometry.rays import Rays
 from nsg_cluster.models.base import Model
 from nsg_cluster.models.build import build_model

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
-from nsg_cluster.data.toybox import toybox, trace
+from nsg_cluster.data.procedural.toybox import toybox, trace
 from nsg_cluster.geometry.rays import Rays, RaySamples
 from nsg_cluster.models.base import Rendering
 

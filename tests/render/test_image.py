@@ -7,7 +7,7 @@ import torch
 
 from nsg_cluster.config.schema import SyntheticData
 from nsg_cluster.data.batches import RayBatches
-from nsg_cluster.data.synthetic import load_synthetic
+from nsg_cluster.data.procedural.synthetic import load_synthetic
 from nsg_cluster.render.image import render_image
 from tests.render.exact import ExactToybox
 

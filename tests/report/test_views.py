@@ -24,7 +24,7 @@ def test_views_are_picked_from_the_worst_to_the_best_and_keep_their_order() -> N
 
 def test_the_page_names_the_scales_that_the_pictures_were_made_with() -> None:
     pytest.importorskip("torch", reason="torch comes with nsg-cluster[train]")
-    from nsg_cluster.training import pictures
+    from nsg_cluster.outputs import pictures
 
     assert f"{pictures.FULL_ERROR} of full scale" in SCALES
 

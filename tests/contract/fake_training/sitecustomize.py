@@ -98,6 +98,6 @@ def _put(module: str, **functions: Any) -> None:
 
 
 _put("nsg_cluster.training.loop", train=_train)
-_put("nsg_cluster.training.evaluate", evaluate=_evaluate)
-_put("nsg_cluster.training.export", render=_render)
+_put("nsg_cluster.outputs.evaluate", evaluate=_evaluate)
+_put("nsg_cluster.outputs.export", render=_render)
 _put("nsg_cluster.tasks.environment", write_environment=lambda *_: None)

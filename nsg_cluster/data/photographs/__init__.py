@@ -1,0 +1,1 @@
+"""Formats of photographs with their cameras; each module reads one into a ``Scene``."""

@@ -1,0 +1,1 @@
+"""Scenes with a known answer, traced exactly: no download, no license."""

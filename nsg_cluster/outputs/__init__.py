@@ -1,0 +1,1 @@
+"""What is made from a trained scene: pictures, videos, meshes, metrics."""
