@@ -1,33 +1,23 @@
-"""The job that Blender is given: one model, its cameras, and what is said while it runs.
-
-Events are JSON objects, one a line, each with the key ``event``: ``model`` once the model is in place, ``view`` after
-each view, ``note`` for what was mended, ``error`` before an exit status of 2. Everything that Blender itself prints
-goes to standard error.
-"""
+"""The job that Blender is given: one model and its cameras."""
 
 from __future__ import annotations
 
 import json
-import os
 import sys
 import traceback
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-__all__ = ["BrokenModelError", "main"]
+from nsg_cluster.blender.events import BrokenModelError, Say, open_events
 
-Say = Callable[..., None]
+__all__ = ["main"]
+
 BROKEN = 2
-
-
-class BrokenModelError(Exception):
-    """A model that cannot be rendered; its text says why."""
 
 
 def main(path: str) -> int:
     """Render a job document; return the exit status."""
-    say = _events()
+    say = open_events()
     try:
         _render(json.loads(Path(path).read_text(encoding="utf-8")), say)
     except BrokenModelError as error:
@@ -40,19 +30,6 @@ def main(path: str) -> int:
         sys.stdout.flush()
         sys.stderr.flush()
     return 0
-
-
-def _events() -> Say:
-    """Keep standard output for events alone, and return what writes one."""
-    stream = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
-    # Blender's C code prints too, so the descriptor itself is turned around.
-    os.dup2(2, 1)
-
-    def say(event: str, **values: Any) -> None:
-        stream.write(json.dumps({"event": event, **values}) + "\n")
-        stream.flush()
-
-    return say
 
 
 def _render(job: dict[str, Any], say: Say) -> None:

@@ -6,7 +6,7 @@ views: it holds the turn of the axes, the move and the scale.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,12 +15,11 @@ import numpy as np
 import numpy.typing as npt
 from mathutils import Matrix
 
-from nsg_cluster.blender.job import BrokenModelError
+from nsg_cluster.blender.events import BrokenModelError, Say
 
 __all__ = ["Model", "import_model"]
 
 Floats = npt.NDArray[np.float64]
-Say = Callable[..., None]
 # (x, y, z) with y up becomes (x, -z, y) with z up.
 Y_TO_Z = np.array([[1.0, 0.0, 0.0, 0.0], [0.0, 0.0, -1.0, 0.0], [0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0]])
 AS_WRITTEN = {"forward_axis": "Y", "up_axis": "Z"}

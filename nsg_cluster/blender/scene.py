@@ -11,7 +11,7 @@ from typing import Any
 import bpy
 from mathutils import Vector
 
-from nsg_cluster.blender.job import BrokenModelError
+from nsg_cluster.blender.events import BrokenModelError
 
 __all__ = ["set_up"]
 

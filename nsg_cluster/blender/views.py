@@ -10,7 +10,6 @@ from __future__ import annotations
 import io
 import struct
 import zlib
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +19,12 @@ import numpy.typing as npt
 from mathutils import Matrix, Vector
 from mathutils.bvhtree import BVHTree
 
-from nsg_cluster.blender.job import BrokenModelError
+from nsg_cluster.blender.events import BrokenModelError, Say
 from nsg_cluster.blender.model import Model
 
 __all__ = ["render_views"]
 
 Floats = npt.NDArray[np.float64]
-Say = Callable[..., None]
 
 
 def render_views(job: dict[str, Any], model: Model, say: Say) -> None:

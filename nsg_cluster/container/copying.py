@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import posixpath
 import re
-from typing import TYPE_CHECKING
 
 from nsg_cluster.container import shell
 from nsg_cluster.container.context import Source, SourceError
 from nsg_cluster.container.dockerfile import Instruction
 from nsg_cluster.container.quoting import quote, quoted_path
+from nsg_cluster.container.stage_state import StageState
 from nsg_cluster.container.words import Value, WordError, expand, literal, shell_word
-
-if TYPE_CHECKING:
-    from nsg_cluster.container.recipe import StageParser
 
 __all__ = ["Copier"]
 
@@ -27,7 +24,7 @@ NAMES_AT_ONCE = 100
 class Copier:
     """Writes the COPYs and ADDs of a stage."""
 
-    def __init__(self, stage: StageParser) -> None:
+    def __init__(self, stage: StageState) -> None:
         self.stage = stage
         self.count = 0
         self.sources: list[str] = []

@@ -31,7 +31,8 @@ from nsg_cluster.container.context import Context, read_context
 from nsg_cluster.container.dockerfile import Dockerfile, Mistakes, read_dockerfile
 from nsg_cluster.container.loss import Loss
 from nsg_cluster.container.quoting import quote
-from nsg_cluster.container.recipe import StageParser, StageRecipe
+from nsg_cluster.container.recipe import StageParser
+from nsg_cluster.container.stage_state import StageRecipe
 from nsg_cluster.container.stages import SCRATCH, Plan, Stage, plan_stages
 from nsg_cluster.container.startup import runscript
 
@@ -87,7 +88,7 @@ def convert(
     parsers = _parse(dockerfile, plan, files, mistakes)
     _check_arguments(dockerfile, given, mistakes)
     mistakes.raise_any()
-    recipes = {parser.stage.name: parser.result for parser in parsers}
+    recipes = {parser.state.stage.name: parser.state.result for parser in parsers}
     writer = DefinitionWriter(recipes, dict(bases or {}))
     text = HEADER.format(path=shown or path) + writer.convert()
     return Definition(
@@ -107,11 +108,11 @@ def _parse(dockerfile: Dockerfile, plan: Plan, context: Context, mistakes: Mista
     parsers = [StageParser(stage, plan, context, mistakes, dockerfile.escape) for stage in (*images, *plan.stages)]
     for parser in parsers:
         parser.parse()
-    by_name = {parser.stage.name: parser for parser in parsers}
-    for name, line in [pair for parser in parsers for pair in parser.result.packed]:
-        by_name[name].post(line)
+    by_name = {parser.state.stage.name: parser for parser in parsers}
+    for name, line in [pair for parser in parsers for pair in parser.state.result.packed]:
+        by_name[name].state.post(line)
     last = parsers[-1]
-    seed = f"{last.stage.image}\n{dockerfile.instructions}"
+    seed = f"{last.state.stage.image}\n{dockerfile.instructions}"
     last.keep_base(f"/.singularity.d/runscript.{hashlib.sha256(seed.encode()).hexdigest()[:8]}")
     return parsers
 
@@ -139,7 +140,7 @@ def _list(names: set[str]) -> str:
 
 
 def _losses(dockerfile: Dockerfile, plan: Plan, parsers: Sequence[StageParser]) -> tuple[Loss, ...]:
-    found = {loss for parser in parsers for loss in parser.losses}
+    found = {loss for parser in parsers for loss in parser.state.losses}
     found |= {Loss(line=line, instruction="", kind="note", sentence=text) for line, text in dockerfile.notes}
     for stage in plan.unused:
         sentence = f"stage '{stage.name}' is not built: the image does not need it"

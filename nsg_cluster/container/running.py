@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from nsg_cluster.container import shell
+from nsg_cluster.container.copying import Copier
 from nsg_cluster.container.dockerfile import Instruction
 from nsg_cluster.container.quoting import quote
+from nsg_cluster.container.stage_state import StageState
 from nsg_cluster.container.words import literal, shell_word
-
-if TYPE_CHECKING:
-    from nsg_cluster.container.recipe import StageParser
 
 __all__ = ["RunWriter"]
 
@@ -25,8 +23,8 @@ MOUNTS = ("bind", "cache", "tmpfs", *REFUSED_MOUNTS)
 class RunWriter:
     """Writes the RUNs of a stage."""
 
-    def __init__(self, stage: StageParser) -> None:
-        self.stage = stage
+    def __init__(self, stage: StageState, copier: Copier) -> None:
+        self.stage, self.copier = stage, copier
 
     def write(self, instruction: Instruction) -> None:
         """Add the lines of a RUN."""
@@ -111,7 +109,7 @@ class RunWriter:
         if kind == "cache" and "from" not in options:
             return quote("")
         source = options.get("source") or options.get("src") or "/"
-        return self.stage.copier.stage_mount(instruction, source, options.get("from"))
+        return self.copier.stage_mount(instruction, source, options.get("from"))
 
 
 def _option(word: str) -> tuple[str, str]:

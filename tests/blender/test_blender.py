@@ -9,7 +9,8 @@ from nsg_cluster.core.process import run
 from tests.objects.shapes import blender_or_skip
 
 # The modules below are tested through Blender, in tests/objects/test_render.py:
-# nsg_cluster.blender.job, nsg_cluster.blender.model, nsg_cluster.blender.scene, nsg_cluster.blender.views.
+# nsg_cluster.blender.events, nsg_cluster.blender.job, nsg_cluster.blender.model, nsg_cluster.blender.scene,
+# nsg_cluster.blender.views.
 
 
 def test_a_job_of_nonsense_ends_with_a_traceback_on_standard_error(tmp_path: Path) -> None:
