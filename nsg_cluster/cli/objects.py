@@ -113,7 +113,7 @@ def render_objects(
 
     Blender is found as NSG_BLENDER, as the package bpy ('make render' installs it) or as 'blender' on PATH.
 
-    Exit status: 0 all rendered, 1 a model was broken, 2 a mistake, 130 interrupted.
+    Exit status: 0 all rendered, 1 some models of many were broken, 2 a mistake or a broken model, 130 interrupted.
     """
     chosen = {KEYS[name]: value for name, value in flags.items() if value is not None}
     if what.suffix in {".yaml", ".yml"}:
@@ -232,12 +232,15 @@ def _submit(
 
 def _render(models: list[ModelFile], settings: ObjectsData, *, again: bool, as_json: bool) -> int:
     """Render models here, say how far it is, and return the exit status."""
+    from nsg_cluster.core.errors import NsgError
     from nsg_cluster.core.signals import StopSignal
     from nsg_cluster.objects.batch import render_all
 
     shown = _Progress([model.name for model in models])
     with StopSignal() as stop:
-        outcomes = render_all(models, settings, stop=stop, again=again, follow=shown.follow, ended=shown.ended)
+        outcomes = render_all(
+            models, settings, stop=stop, again=again, follow=shown.follow, ended=shown.ended, say=shown.say
+        )
     if as_json:
         options.print_json({"models": [outcome.to_json() for outcome in outcomes], "asked": len(models)})
     else:
@@ -245,7 +248,8 @@ def _render(models: list[ModelFile], settings: ObjectsData, *, again: bool, as_j
     if outcomes[-1].state == "interrupted":
         click.echo("interrupted; the same command goes on where it stopped", err=True)
         return INTERRUPTED
-    return 1 if any(outcome.state == "broken" for outcome in outcomes) else 0
+    broken = sum(outcome.state == "broken" for outcome in outcomes)
+    return 0 if not broken else 1 if broken < len(models) else NsgError.exit_status
 
 
 class _Progress:
@@ -268,12 +272,18 @@ class _Progress:
 
     def ended(self, outcome: Outcome) -> None:
         """Say what became of a model."""
+        for note in outcome.notes:
+            self.say(f"{outcome.name}: {note}")
+        if outcome.state == "broken":
+            self.say(f"error: {outcome.error}")
+        elif self._terminal:
+            click.echo("\r\x1b[K", err=True, nl=False)
+
+    def say(self, text: str) -> None:
+        """Say a line of its own."""
         if self._terminal:
             click.echo("\r\x1b[K", err=True, nl=False)
-        for note in outcome.notes:
-            click.echo(f"{outcome.name}: {note}", err=True)
-        if outcome.state == "broken":
-            click.echo(f"error: {outcome.error}", err=True)
+        click.echo(text, err=True)
 
 
 def _summary(outcomes: list[Outcome], asked: int) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Any, Literal
 
 from nsg_cluster.config.model_files import ModelFile
@@ -12,10 +14,11 @@ from nsg_cluster.config.objects import ObjectsData
 from nsg_cluster.core.errors import DataError, MachineError
 from nsg_cluster.core.signals import StopSignal
 from nsg_cluster.objects.program import find_blender
-from nsg_cluster.objects.render import render_model
+from nsg_cluster.objects.render import Rendered, render_model
 
 __all__ = ["Outcome", "render_all"]
 
+log = logging.getLogger(__name__)
 State = Literal["rendered", "kept", "broken", "interrupted"]
 Follow = Callable[[int, int, int], None]
 
@@ -49,6 +52,7 @@ def render_all(
     again: bool = False,
     follow: Follow = lambda _model, _done, _all: None,
     ended: Callable[[Outcome], None] = lambda _outcome: None,
+    say: Callable[[str], None] = log.info,
 ) -> list[Outcome]:
     """Render models; return what became of each. It ends with the model at which a stop is requested.
 
@@ -59,6 +63,7 @@ def render_all(
         again: Replace what stands in the folders.
         follow: Called with the index of a model and its numbers of finished views and of all.
         ended: Called with the outcome of each model.
+        say: Told for whom it waits.
 
     Raises:
         MachineError: There is no Blender.
@@ -68,17 +73,19 @@ def render_all(
     outcomes = []
     for index, model in enumerate(models):
         data = settings.model_copy(update={"model": str(model.file), "name": model.name})
-        outcomes.append(_render_one(data, stop=stop, again=again, report=partial(follow, index)))
+        outcomes.append(
+            _render_one(data, partial(render_model, stop=stop, again=again, report=partial(follow, index), say=say))
+        )
         ended(outcomes[-1])
         if outcomes[-1].state == "interrupted":
             break
     return outcomes
 
 
-def _render_one(data: ObjectsData, *, stop: StopSignal, again: bool, report: Callable[[int, int], None]) -> Outcome:
+def _render_one(data: ObjectsData, render: Callable[[ObjectsData, Path], Rendered | None]) -> Outcome:
     outcome = Outcome(name=data.name, model=data.model, folder=str(data.folder), state="broken")
     try:
-        result = render_model(data, data.folder, stop=stop, again=again, report=report)
+        result = render(data, data.folder)
     except (DataError, MachineError) as error:
         # Blender itself ends at some files; the next one may be good.
         return replace(outcome, error=str(error))

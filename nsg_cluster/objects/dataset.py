@@ -7,6 +7,7 @@ come together.
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +22,18 @@ from nsg_cluster.core.paths import ObjectPaths
 from nsg_cluster.objects.cameras import SPLITS, Pose, poses
 from nsg_cluster.objects.staging import source_digest
 
-__all__ = ["View", "describe", "finish", "is_finished", "make_folders", "take", "views_of"]
+__all__ = [
+    "Record",
+    "View",
+    "describe",
+    "finish",
+    "finished",
+    "is_finished",
+    "make_folders",
+    "remove_empty",
+    "take",
+    "views_of",
+]
 
 Record = dict[str, Any]
 
@@ -74,16 +86,40 @@ def take(paths: ObjectPaths, description: Record, *, again: bool) -> Record:
     """
     found = _found(paths)
     if found is not None and not again:
-        if all(found.get(key) == description[key] for key in ("digest", "settings")):
+        if _is_of(found, description):
             return found
         raise DataError(
             f"{printable(str(paths.root))}: holds views of {_difference(found, description)}; name another folder, or "
             f"replace them: launch.py data render-objects … --again"
         )
+    write_json(paths.record, description | {"complete": False})
     if found is not None:
         _clear(paths)
-    write_json(paths.record, description | {"complete": False})
     return {}
+
+
+def finished(paths: ObjectPaths, description: Record, views: Sequence[View], data: ObjectsData) -> Record | None:
+    """Return the record of a data set that is there with all its views."""
+    found = _found(paths)
+    if not found or not found.get("complete") or not _is_of(found, description):
+        return None
+    return found if all(is_finished(paths, view, data) for view in views) else None
+
+
+def _is_of(found: Record, description: Record) -> bool:
+    return all(found.get(key) == description[key] for key in ("digest", "settings"))
+
+
+def remove_empty(paths: ObjectPaths) -> None:
+    """Take a folder away again in which no view has come to be; what else lies there stays."""
+    if any(True for split in SPLITS for _ in (paths.root / split).glob("r_*.png")):
+        return
+    _clear(paths)
+    paths.record.unlink(missing_ok=True)
+    paths.lock.unlink(missing_ok=True)
+    for folder in (*(paths.root / split for split in SPLITS), paths.root):
+        with contextlib.suppress(OSError):
+            folder.rmdir()
 
 
 def _found(paths: ObjectPaths) -> Record | None:

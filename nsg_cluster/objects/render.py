@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,16 +21,26 @@ from nsg_cluster.core.logs import printable
 from nsg_cluster.core.paths import ObjectPaths
 from nsg_cluster.core.signals import StopSignal
 from nsg_cluster.objects.child import events
-from nsg_cluster.objects.dataset import View, describe, finish, is_finished, make_folders, take, views_of
-from nsg_cluster.objects.program import find_blender
+from nsg_cluster.objects.dataset import (
+    Record,
+    View,
+    describe,
+    finish,
+    finished,
+    is_finished,
+    make_folders,
+    remove_empty,
+    take,
+    views_of,
+)
+from nsg_cluster.objects.program import Blender, find_blender
 from nsg_cluster.objects.staging import Staged, stage
-from nsg_cluster.tasks.lock import locked
+from nsg_cluster.tasks.lock import in_turn
 
 __all__ = ["Rendered", "render_model"]
 
+log = logging.getLogger(__name__)
 Report = Callable[[int, int], None]
-# Another process renders the same model, for another task of the same sweep perhaps: it may take its time.
-LOCK_WAIT_S = 24 * 3600.0
 Z_UP = {"ply", "stl"}
 
 
@@ -53,6 +65,7 @@ def render_model(
     stop: StopSignal,
     again: bool = False,
     report: Report = lambda _done, _all: None,
+    say: Callable[[str], None] = log.info,
 ) -> Rendered | None:
     """Render what a data set lacks; return None where a stop was requested first.
 
@@ -62,6 +75,7 @@ def render_model(
         stop: Requests to stop; what is finished by then is kept.
         again: Replace what stands in the folder, whatever it is of.
         report: Called with the number of finished views and of all, at the beginning and after each view.
+        say: Told for whom this one waits, where another process renders into the folder.
 
     Raises:
         DataError: The model is missing or broken, or the folder holds something else.
@@ -70,54 +84,72 @@ def render_model(
     """
     began = time.monotonic()
     source = model_file(Path(data.model))
-    description = describe(data, source)
-    paths, views = ObjectPaths(folder), views_of(data)
-    make_folders(paths)
-    with locked(paths.lock, wait_s=LOCK_WAIT_S):
-        record = take(paths, description, again=again)
-        missing = [view for view in views if not is_finished(paths, view, data)]
-        kept = len(views) - len(missing)
-        report(kept, len(views))
-        if missing or not record.get("complete"):
-            task = _Task(data, source, paths, missing)
-            placed = _render(task, stop, lambda done: report(kept + done, len(views)))
-            if placed is None:
-                return None
-            record = description | placed
-            finish(paths, data, views, record)
-    notes = tuple(map(str, record.get("notes", ())))
-    seconds = time.monotonic() - began
-    return Rendered(folder=folder, views=len(views), rendered=len(missing), seconds=seconds, notes=notes)
+    task = _Task(data, source, ObjectPaths(folder), views_of(data), describe(data, source))
+
+    def result(record: Mapping[str, Any], rendered: int) -> Rendered:
+        notes, seconds = tuple(map(str, record.get("notes", ()))), time.monotonic() - began
+        return Rendered(folder=folder, views=len(task.views), rendered=rendered, seconds=seconds, notes=notes)
+
+    # Without a lock, for what another user has rendered may be read only.
+    if not again and (record := finished(task.paths, task.description, task.views, data)):
+        report(len(task.views), len(task.views))
+        return result(record, 0)
+    blender = find_blender()
+    with _scratch(source) as scratch:
+        # Before anything is written: a broken file leaves no trace.
+        staged = stage(source, scratch, max_faces=data.max_faces)
+        with in_turn(task.paths.lock, stop=stop, say=say) as has_turn:
+            done = _fill(task, blender, staged, stop, again=again, report=report) if has_turn else None
+    return None if done is None else result(*done)
 
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    """What Blender has to do."""
+    """What is to be there in the end."""
 
     data: ObjectsData
     source: Path
     paths: ObjectPaths
     views: Sequence[View]
+    description: Record
 
 
-def _render(task: _Task, stop: StopSignal, report: Callable[[int], None]) -> dict[str, Any] | None:
-    """Render views; return where Blender put the model, and what was mended. None where a stop was requested first."""
-    blender = find_blender()
+@contextmanager
+def _scratch(source: Path) -> Iterator[Path]:
+    """Make a folder for what Blender is given; what is wrong with a model names its file."""
     # Not beside the views: Blender fills in the signs # and { of a path.
-    scratch = Path(tempfile.mkdtemp(prefix="nsg-objects-"))
+    folder = Path(tempfile.mkdtemp(prefix="nsg-objects-"))
+    where = printable(str(source))
     try:
-        staged = stage(task.source, scratch, max_faces=task.data.max_faces)
-        job = scratch / "job.json"
-        job.write_text(json.dumps(_job(task, staged, scratch)))
-        placed, notes = _follow(events(blender.command(job), scratch, stop), report)
+        yield folder
     except DataError as error:
-        where = printable(str(task.source))
-        raise DataError(str(error) if str(error).startswith(where) else f"{where}: {error}") from None
+        raise DataError(str(error) if str(error).startswith("/") else f"{where}: {error}") from None
     finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-    if stop.requested is not None:
-        return None
-    return placed | {"notes": [*staged.notes, *notes], "program": str(blender)}
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _fill(
+    task: _Task, blender: Blender, staged: Staged, stop: StopSignal, *, again: bool, report: Report
+) -> tuple[Record, int] | None:
+    """Render what is missing; return the record and how much that was. None where a stop was requested first."""
+    record = take(task.paths, task.description, again=again)
+    try:
+        make_folders(task.paths)
+        missing = [view for view in task.views if not is_finished(task.paths, view, task.data)]
+        kept, views = len(task.views) - len(missing), len(task.views)
+        report(kept, views)
+        if missing or not record.get("complete"):
+            job = staged.file.with_name("job.json")
+            job.write_text(json.dumps(_job(task, missing, staged)))
+            told = events(blender.command(job), job.parent, stop)
+            placed, notes = _follow(told, lambda done: report(kept + done, views))
+            if stop.requested is not None:
+                return None
+            record = task.description | placed | {"notes": [*staged.notes, *notes], "program": str(blender)}
+            finish(task.paths, task.data, task.views, record)
+        return record, len(missing)
+    finally:
+        remove_empty(task.paths)
 
 
 def _follow(told: Any, report: Callable[[int], None]) -> tuple[dict[str, Any], list[str]]:
@@ -136,7 +168,7 @@ def _follow(told: Any, report: Callable[[int], None]) -> tuple[dict[str, Any], l
     return placed, notes
 
 
-def _job(task: _Task, staged: Staged, scratch: Path) -> dict[str, Any]:
+def _job(task: _Task, missing: Sequence[View], staged: Staged) -> dict[str, Any]:
     data, paths = task.data, task.paths
     up = data.up if data.up != "auto" else "z" if staged.format in Z_UP else "y"
     return {
@@ -151,7 +183,7 @@ def _job(task: _Task, staged: Staged, scratch: Path) -> dict[str, Any]:
         "threads": data.threads or _threads(),
         "focal": data.cameras.focal,
         "radius": data.cameras.radius,
-        "scratch": str(scratch),
+        "scratch": str(staged.file.parent),
         "views": [
             {
                 "image": str(paths.image(view.split, view.index)),
@@ -159,7 +191,7 @@ def _job(task: _Task, staged: Staged, scratch: Path) -> dict[str, Any]:
                 "normal": str(paths.normal(view.split, view.index)) if data.normals else None,
                 "pose": view.pose,
             }
-            for view in task.views
+            for view in missing
         ],
     }
 

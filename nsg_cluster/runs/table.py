@@ -53,7 +53,11 @@ def _number(value: float | None, digits: int) -> str:
 
 
 def _shortened(text: str) -> str:
+    """Return the beginning of a reason; of a long path there, its last name."""
     text = printable(text)
+    place, colon, sentence = text.partition(": ")
+    if len(text) > REASON_LENGTH and place.startswith("/"):
+        text = f"…/{place.rpartition('/')[2]}{colon}{sentence}"
     return text if len(text) <= REASON_LENGTH else f"{text[: REASON_LENGTH - 1]}…"
 
 

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from nsg_cluster.cli import main
 from nsg_cluster.cli.data import data
-from tests.objects.shapes import blender_or_skip, write_box
+from nsg_cluster.tasks.lock import locked
+from tests.clusters.account import Unavailable, ordinary_account
+from tests.clusters.interpreter import interpreter
+from tests.objects.shapes import blender_or_skip, box_obj, write_box
 
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
 FLAGS = ["--views", "1", "--val-views", "1", "--test-views", "1", "--size", "16", "--samples", "1", "--threads", "1"]
 
 
@@ -30,10 +38,39 @@ def test_a_folder_is_rendered_around_a_broken_model_and_again_costs_nothing(
     states = {item["name"]: item["state"] for item in document["models"]}
     assert states == {"broken": "broken", "my-box": "rendered"}
     assert (tmp_path / "out" / "my-box" / "transforms_test.json").is_file()
+    assert [entry.name for entry in (tmp_path / "out").iterdir()] == ["my-box"], "nothing is left of the broken one"
     assert run(tmp_path / "models", "--out", tmp_path / "out", *FLAGS) == 1
     said = capsys.readouterr()
     assert said.out.splitlines()[0] == "2 models: 1 kept, 1 broken; 0 views rendered now"
     assert "broken.obj: is binary" in said.err
+    assert run(tmp_path / "models" / "broken.obj", "--out", tmp_path / "none", *FLAGS) == 2
+    assert not (tmp_path / "none").exists()
+
+
+def test_two_at_once_render_each_view_once(tmp_path: Path) -> None:
+    blender_or_skip()
+    command = [sys.executable, "-P", "-m", "nsg_cluster", "data", "render-objects", str(write_box(tmp_path)), *FLAGS]
+    both = [
+        subprocess.Popen([*command, "--views", "9", "--json"], cwd=tmp_path, env=ENVIRONMENT, stdout=subprocess.PIPE)
+        for _ in range(2)
+    ]
+    documents = [json.loads(process.communicate(timeout=120)[0]) for process in both]
+    found = sorted((model["rendered"], model["state"]) for (model,) in (document["models"] for document in documents))
+    assert found == [(0, "kept"), (11, "rendered")]
+
+
+def test_control_c_ends_the_wait_for_another_that_renders_the_same(tmp_path: Path) -> None:
+    blender_or_skip()
+    command = [sys.executable, "-P", "-m", "nsg_cluster", "data", "render-objects", str(write_box(tmp_path)), *FLAGS]
+    (tmp_path / "objects" / "box").mkdir(parents=True)
+    with locked(tmp_path / "objects" / "box" / "lock"):
+        waiting = subprocess.Popen(command, cwd=tmp_path, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True)
+        assert waiting.stderr
+        assert f"objects/box: is in use by process {os.getpid()} on" in waiting.stderr.readline()
+        waiting.send_signal(signal.SIGINT)
+        said = waiting.communicate(timeout=60)[1]
+    assert waiting.returncode == 130
+    assert said == "interrupted; the same command goes on where it stopped\n"
 
 
 def test_an_experiment_renders_what_it_trains_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -70,6 +107,23 @@ def test_a_mistake_is_a_sentence_and_nothing_is_written(
     assert run(*arguments) == 2
     assert words in capsys.readouterr().err
     assert not (tmp_path / "objects").exists()
+
+
+def test_an_ordinary_user_is_told_of_a_folder_that_is_read_only(tmp_path: Path) -> None:
+    try:
+        account = ordinary_account()
+        python = interpreter(account)
+    except Unavailable as error:
+        pytest.skip(f"missing here: {error}")
+    home = account.folder(Path(tempfile.mkdtemp(dir=account.folder(account.base / "work"))))
+    model, closed = account.write(home / "box.obj", box_obj(library=None)), account.folder(home / "closed", 0o555)
+    environment = account.environment(NSG_BLENDER="/bin/true")
+    for out in (closed, closed / "deep" / "er"):
+        argv = [str(python), "-P", "-m", "nsg_cluster", "data", "render-objects", str(model), "--out", str(out)]
+        done = account.run(argv, env=environment, cwd=home)
+        assert done.returncode == 2
+        assert done.stderr == f"error: {out}: cannot be written: Permission denied; choose another folder\n"
+    assert list(closed.iterdir()) == []
 
 
 def test_without_blender_it_is_said_how_to_get_it(

@@ -93,6 +93,12 @@ def test_progress_and_metrics_are_shown_and_damage_is_none_of_them(tmp_path: Pat
     assert document["tasks"][0]["step"] == 1200 and document["tasks"][0]["psnr"] == 27.125
 
 
+def test_of_a_reason_that_begins_with_a_long_path_the_sentence_is_shown(tmp_path: Path) -> None:
+    reason = f"/groups/{'a' * 80}/models/model_normalized.obj:7: is cut short"
+    row = read_run(make_run(tmp_path, "failed", "failed", reason=reason, exit_status=2))
+    assert tasks_table(row).splitlines()[1].endswith("  …/model_normalized.obj:7: is cut short")
+
+
 def test_control_characters_in_a_reason_do_not_reach_the_terminal(tmp_path: Path) -> None:
     row = read_run(make_run(tmp_path, "failed", "failed", reason="evil \x1b[2J\nforged line"))
     assert "\x1b" not in tasks_table(row) and tasks_table(row).count("\n") == 2

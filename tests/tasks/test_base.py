@@ -1,4 +1,4 @@
-"""`nsg_cluster.tasks.base`, `nsg_cluster.tasks.lock` and `nsg_cluster.tasks.heartbeat`: what a job runs."""
+"""`nsg_cluster.tasks.base` and `nsg_cluster.tasks.heartbeat`: what a job runs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from nsg_cluster.core.signals import StopSignal
 from nsg_cluster.tasks import heartbeat
 from nsg_cluster.tasks.base import Task
 from nsg_cluster.tasks.heartbeat import Heartbeat
-from nsg_cluster.tasks.lock import locked
 from nsg_cluster.tasks.status import read_status
 from nsg_cluster.tasks.watch import package_environment
 from tests.contract.runs import until
@@ -44,28 +43,6 @@ def test_a_checkpoint_is_the_same_task_again() -> None:
     again = Task("a/spec.yaml").checkpoint()
     assert isinstance(again, DelayedSubmission)
     assert pickle.loads(pickle.dumps(again.function)).spec_path == "a/spec.yaml"
-
-
-def test_a_second_process_is_refused_with_a_sentence_until_the_first_has_ended(tmp_path: Path) -> None:
-    lock = tmp_path / "lock"
-    code = f"""
-import sys, time
-from pathlib import Path
-from nsg_cluster.tasks.lock import locked
-with locked(Path({str(lock)!r})):
-    print("held", flush=True)
-    sys.stdin.read()
-"""
-    holder = subprocess.Popen(
-        [sys.executable, "-c", code], env=ENVIRONMENT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    assert holder.stdout and holder.stdout.readline() == "held\n"
-    with pytest.raises(RunError, match=rf"is in use by process {holder.pid} on .*; wait for it to end"), locked(lock):
-        pass
-    holder.kill()
-    with locked(lock, wait_s=10):
-        assert str(os.getpid()) in lock.read_text()
-    holder.communicate()
 
 
 def test_the_heartbeat_stays_fresh_and_tells_of_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
