@@ -45,8 +45,8 @@ with {HOLDERS[how]}:
     sys.stdin.read()
 """
         environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-        started.append(subprocess.Popen([sys.executable, "-c", code], env=environment, text=True, **pipes))
+        argv, pipe = [sys.executable, "-c", code], subprocess.PIPE
+        started.append(subprocess.Popen(argv, env=environment, text=True, stdin=pipe, stdout=pipe))
         assert (output := started[-1].stdout)
         assert output.readline() == "held\n"
         return started[-1]
