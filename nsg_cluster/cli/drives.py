@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nsg_cluster.cli import options
+from nsg_cluster.cli.photographs import check_still
 from nsg_cluster.cli.submit import check_file
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ def _refuse_existing(folder: Path, option: str) -> None:
 @options.overrides
 @options.site
 @click.option("--out", metavar="FOLDER", type=click.Path(path_type=Path), help="Where pictures go.")
-@click.option("--views", metavar="N", type=click.IntRange(min=0), default=3, help="Views to draw boxes into: 3.")
+@click.option("--views", metavar="N", type=click.IntRange(min=0), default=3, help="Views to draw into: 3.")
 @options.as_json
 def check(
     *, file: str, overrides: tuple[str, ...], site: str | None, out: Path | None, views: int, as_json: bool
@@ -133,9 +134,12 @@ def check(
       python launch.py data check configs/kitti_0006.yaml
       python launch.py data check configs/kitti_0001.yaml data.frames=10-20 data.min_motion=0 --views 5
       python launch.py data check configs/street.yaml --json
+      python launch.py data check configs/fox.yaml data.root=fox data.bound=2
 
     Of a drive it draws the boxes of objects into images (their fronts are crossed) and the cameras and tracks from
-    above; by default into <storage>/checks/<name of the experiment>. Images that are missing are no hindrance.
+    above; images that are missing are no hindrance. Of photographs it says what each split has, what was skipped, and
+    how much of what cameras see misses the scene box, and draws cameras and box along two axes, and the box and
+    known points into images. Pictures go into <storage>/checks/<name of the experiment> by default.
 
     Exit status: 0 all is there, 1 something is missing, 2 a mistake in the file, or data that are broken.
     """
@@ -143,13 +147,13 @@ def check(
     from nsg_cluster.config.driving import KittiData, StreetData, VKitti2Data
     from nsg_cluster.core.logs import set_up
 
-    set_up(level=logging.WARNING)
+    set_up(level=logging.WARNING if as_json else logging.INFO)
     check_file(Path(file))
     storage = options.storage_of(site).root
     experiment = load(file, overrides, variables={"storage": str(storage)})
-    if not isinstance(experiment.data, (KittiData, VKitti2Data, StreetData)):
-        return _check_photographs(experiment, as_json=as_json)
     folder = (out or storage / "checks" / experiment.name).absolute()
+    if not isinstance(experiment.data, (KittiData, VKitti2Data, StreetData)):
+        return check_still(experiment, folder, views, as_json=as_json)
     return _check_drive(experiment, folder, views, as_json=as_json)
 
 
@@ -218,27 +222,3 @@ def _say_missing(experiment: Experiment, missing: Sequence[Missing], *, as_json:
     else:
         click.echo("\n".join(f"missing: {item.sentence()}" for item in missing))
     return INCOMPLETE
-
-
-def _check_photographs(experiment: Experiment, *, as_json: bool) -> int:
-    """Read a scene that does not move, and say what it has."""
-    from nsg_cluster.data.loaders import load_scene
-
-    scene = load_scene(experiment.data)
-    size = (scene.train.cameras.width, scene.train.cameras.height)
-    if as_json:
-        options.print_json(
-            {
-                "name": experiment.name,
-                "kind": experiment.data.kind,
-                "complete": True,
-                "train_images": len(scene.train),
-                "test_images": len(scene.test),
-                "size": size,
-                "remarks": scene.notes,
-            }
-        )
-        return 0
-    click.echo(f"{len(scene.train)} images of {size[0]}x{size[1]} to train on, {len(scene.test)} held out")
-    click.echo("".join(f"note: {note}\n" for note in scene.notes), nl=False)
-    return 0

@@ -58,3 +58,5 @@ class Scene:
     """What the data set calls each frame; empty where nothing moves."""
     camera_names: tuple[str, ...] = ()
     """Names of the cameras, such as left and right; empty where there is one camera."""
+    points: Float[Tensor, "points 3"] | None = None
+    """Points of the scene that the data set knows, in world coordinates; None where it knows of none."""

@@ -54,12 +54,6 @@ def test_a_folder_that_is_not_there_is_told_with_where_to_get_it(tmp_path: Path,
     assert "no such file" in said(capsys, 2, "check", tmp_path / "other.yaml")
 
 
-def test_scenes_that_do_not_move_are_counted(tmp_path: Path, capsys: Output) -> None:
-    file = experiment(tmp_path, {"kind": "synthetic", "image_size": 8, "train_views": 3, "test_views": 2})
-    assert "3 images of 8x8 to train on, 2 held out" in said(capsys, 0, "check", file)
-    assert json.loads(said(capsys, 0, "check", file, "--json"))["test_images"] == 2
-
-
 def test_a_configuration_of_the_original_becomes_a_file_that_is_not_written_over(
     tmp_path: Path, capsys: Output
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from jaxtyping import Float
@@ -45,7 +46,8 @@ def scene_of_all(
         points = None if points is None else similarity.points(points)
     notes += () if points is None else (_about_points(points, config.bound),)
     train, test = hold_out(shots, config.hold_out_every)
-    return _scene(config, _read(config, train, test), cube(config.bound), notes)
+    scene = _scene(config, _read(config, train, test), cube(config.bound), notes)
+    return scene if points is None else replace(scene, points=points.float())
 
 
 def scene_of_splits(config: Photographs, train: Shots, test: Shots, box: Float[Tensor, "2 3"]) -> Scene:
