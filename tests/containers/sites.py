@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from nsg_cluster.runs.status import WORST_FIRST
 from tests.clusters.cluster import Cluster
 from tests.containers.engines import Engines
 from tests.containers.launcher import Launcher
@@ -53,7 +54,7 @@ class Site:
         deadline = time.monotonic() + PATIENCE_S
         while True:
             row = self.status(run)
-            if (until or (lambda row: row["state"] not in {"queued", "running"}))(row):
+            if (until or (lambda row: row["state"] in WORST_FIRST))(row):
                 return row
             assert time.monotonic() < deadline, row
             time.sleep(1.0)
