@@ -163,10 +163,13 @@ class SceneGraphConfig(Config):
 
 
 class NerfConfig(Config):
-    """NeRF: a coarse network tells where a fine one is worth evaluating."""
+    """NeRF: a coarse network tells where a fine one is worth evaluating; or one network, and a sampler that tells."""
 
     kind: Literal["nerf"]
     field: NerfFieldConfig = NerfFieldConfig()
+    sampler: Annotated[OccupancyConfig | ProposalConfig, Field(discriminator="kind")] | None = None
+    """In place of a coarse network: a grid of what is occupied, which is many times as fast where much is empty, or
+    proposals. ``samples``, ``fine_samples`` and ``spacing`` then say nothing."""
     samples: Annotated[int, Field(ge=2, le=4096)] = 64
     """Samples of the coarse network on each ray (N_samples)."""
     fine_samples: Annotated[int, Field(ge=0, le=4096)] = 128
@@ -180,3 +183,16 @@ class NerfConfig(Config):
     """Length that the networks take for 1; half of the longest side of the scene box by default."""
     poses: PosesConfig | None = None
     """Refine the training cameras; not by default."""
+
+    @model_validator(mode="after")
+    def _what_samplers_allow(self) -> NerfConfig:
+        if self.sampler is None:
+            return self
+        wrong = []
+        if self.time_frequencies is not None:
+            wrong.append("sampler: grids and proposals are the same at every moment; leave out time_frequencies")
+        if self.field.density_noise > 0:
+            wrong.append("field.density_noise is of coarse and fine networks; set it to 0 beside a sampler")
+        if wrong:
+            raise ValueError("\n".join(wrong))
+        return self

@@ -13,13 +13,16 @@ from nsg_cluster.config.graph import (
     NerfConfig,
     NerfFieldConfig,
     ObjectHashConfig,
+    PlanesConfig,
     SceneGraphConfig,
+    StratifiedConfig,
 )
 from nsg_cluster.config.model import HashGridConfig, OccupancyConfig, ProposalConfig
 
 __all__ = ["floats_of_a_ray", "hash_parameters", "network_parameters"]
 
 Field = NerfFieldConfig | HashFieldConfig | ObjectHashConfig
+Sampler = PlanesConfig | StratifiedConfig | OccupancyConfig | ProposalConfig
 
 # Positions, distances, owners, densities, colors, weights, and gradients of some of these.
 FLOATS_OF_ANY_SAMPLE = 24
@@ -35,28 +38,39 @@ def hash_parameters(grid: HashGridConfig, max_resolution: int | None = None) -> 
 
 def network_parameters(model: NerfConfig | SceneGraphConfig) -> int:
     """Return the number of parameters of the networks and hash grids."""
-    if isinstance(model, NerfConfig):
+    if isinstance(model, NerfConfig) and model.sampler is None:
         return (2 if model.fine_samples else 1) * _parameters(model.field)
+    if isinstance(model, NerfConfig):
+        return _parameters(model.field) + _of_proposals(model.sampler)
     sampler = model.background.sampler
-    proposals = 0
-    if isinstance(sampler, ProposalConfig):
-        finest = [sampler.hash_grid.max_resolution >> index for index in range(len(sampler.rounds))]
-        proposals = sum(hash_parameters(sampler.hash_grid, resolution) for resolution in finest)
-    return _parameters(model.background.field) + _parameters(model.objects.field) + proposals
+    return _parameters(model.background.field) + _parameters(model.objects.field) + _of_proposals(sampler)
 
 
 def floats_of_a_ray(model: NerfConfig | SceneGraphConfig) -> int:
     """Return the floats that a ray takes until its gradient is known."""
-    if isinstance(model, NerfConfig):
+    if isinstance(model, NerfConfig) and model.sampler is None:
         return (2 * model.samples + model.fine_samples) * _floats(model.field)
-    sampler, background = model.background.sampler, _floats(model.background.field)
+    if isinstance(model, NerfConfig):
+        return _samples(model.sampler) * _floats(model.field)
+    background = _samples(model.background.sampler) * _floats(model.background.field)
+    return background + model.objects.samples * _floats(model.objects.field)
+
+
+def _samples(sampler: Sampler) -> int:
+    """Return the samples of a ray, those of proposals at half the price."""
     if isinstance(sampler, OccupancyConfig):
-        samples = sampler.steps_per_diagonal // 2
-    elif isinstance(sampler, ProposalConfig):
-        samples = sampler.samples + sum(sampler.rounds) // 2
-    else:
-        samples = sampler.samples
-    return samples * background + model.objects.samples * _floats(model.objects.field)
+        return sampler.steps_per_diagonal // 2
+    if isinstance(sampler, ProposalConfig):
+        return sampler.samples + sum(sampler.rounds) // 2
+    return sampler.samples
+
+
+def _of_proposals(sampler: Sampler) -> int:
+    """Return the parameters of the hash grids of proposals."""
+    if not isinstance(sampler, ProposalConfig):
+        return 0
+    finest = [sampler.hash_grid.max_resolution >> index for index in range(len(sampler.rounds))]
+    return sum(hash_parameters(sampler.hash_grid, resolution) for resolution in finest)
 
 
 def _parameters(field: Field) -> int:

@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Generator, Tensor, nn
 
 from nsg_cluster.fields.grouped import Common, GroupedLinear
 from nsg_cluster.ops.frequency import frequency_encode
 
-__all__ = ["NerfField", "encode"]
+__all__ = ["NerfField", "WorldNerf", "encode"]
 
 
 def encode(values: Float[Tensor, "points dims"], frequencies: int) -> Float[Tensor, "points features"]:
@@ -88,13 +88,7 @@ class NerfField(nn.Module):
             generator: Source of the density's noise; none without it.
         """
         counts = groups or [len(positions)]
-        encoded = encode(positions, self.position_frequencies)
-        hidden = encoded
-        for index, layer in enumerate(self.trunk):
-            takes_latents = index in {0, self.skip + 1}
-            hidden = torch.relu(layer(hidden, counts, latents if takes_latents else None))
-            if index == self.skip and index + 1 < len(self.trunk):
-                hidden = torch.cat([encoded, hidden], dim=1)
+        hidden = self._features(positions, counts, latents)
         raw = self.density_head(hidden, counts)[:, 0]
         if generator is not None and self.density_noise > 0:
             noise = torch.randn(len(raw), generator=generator, device=generator.device).to(raw.device)
@@ -117,4 +111,60 @@ class NerfField(nn.Module):
 
     def density(self, positions: Float[Tensor, "points 3"]) -> Float[Tensor, " points"]:
         """Return the density of the only network, without latents."""
-        return self.geometry(positions)[0]
+        counts = [len(positions)]
+        return torch.relu(self.density_head(self._features(positions, counts, None), counts)[:, 0])
+
+    def _features(
+        self, positions: Float[Tensor, "points 3"], counts: Sequence[int], latents: Common | None
+    ) -> Float[Tensor, "points features"]:
+        """Return the output of the trunk."""
+        encoded = encode(positions, self.position_frequencies)
+        hidden = encoded
+        for index, layer in enumerate(self.trunk):
+            takes_latents = index in {0, self.skip + 1}
+            hidden = torch.relu(layer(hidden, counts, latents if takes_latents else None))
+            if index == self.skip and index + 1 < len(self.trunk):
+                hidden = torch.cat([encoded, hidden], dim=1)
+        return hidden
+
+
+class WorldNerf(nn.Module):
+    """One such network in world coordinates, moved and scaled; density is per scene unit."""
+
+    center: Tensor
+
+    def __init__(
+        self, network: NerfField, *, direction_frequencies: int, center: Float[Tensor, " 3"], scale: float
+    ) -> None:
+        """Take over a network that is told positions from ``center`` on in units of ``scale``."""
+        super().__init__()
+        self.network, self.direction_frequencies, self.scale = network, direction_frequencies, scale
+        self.register_buffer("center", center.clone(), persistent=False)
+
+    def geometry(
+        self, positions: Float[Tensor, "points 3"]
+    ) -> tuple[Float[Tensor, " points"], Float[Tensor, "points features"]]:
+        """Return the density and the features for the color head."""
+        density, features = self.network.geometry((positions - self.center) / self.scale)
+        return density / self.scale, features
+
+    def density(self, positions: Float[Tensor, "points 3"]) -> Float[Tensor, " points"]:
+        """Return the density alone."""
+        return self.network.density((positions - self.center) / self.scale) / self.scale
+
+    def encode_directions(
+        self, directions: Float[Tensor, "rays 3"], appearance: Float[Tensor, "rays looks"] | None = None
+    ) -> Float[Tensor, "rays width"]:
+        """Return what the color head is told about unit vectors, once a ray; networks of NeRF know no looks."""
+        assert appearance is None, "model.kind nerf has no appearance"
+        return encode(directions, self.direction_frequencies)
+
+    def color(
+        self,
+        features: Float[Tensor, "points features"],
+        encoded: Float[Tensor, "rays width"],
+        rays: Int[Tensor, " points"] | None = None,
+    ) -> Float[Tensor, "points 3"]:
+        """Return colors from 0 to 1; without ``rays`` each point has a ray of its own."""
+        owners = torch.arange(len(features), device=features.device) if rays is None else rays
+        return self.network.color(features, Common(values=encoded, owners=owners, groups=[len(encoded)]))

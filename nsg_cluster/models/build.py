@@ -7,19 +7,28 @@ from typing import overload
 import torch
 
 from nsg_cluster.config.mip import MipNerf360Config, MipNerfConfig
-from nsg_cluster.config.schema import InstantNgpConfig, ModelConfig, NerfConfig, OccupancyConfig, SceneGraphConfig
+from nsg_cluster.config.schema import (
+    InstantNgpConfig,
+    ModelConfig,
+    NerfConfig,
+    OccupancyConfig,
+    ProposalConfig,
+    SceneGraphConfig,
+)
 from nsg_cluster.data.scene import Scene
-from nsg_cluster.fields.nerf import NerfField
+from nsg_cluster.fields.nerf import NerfField, WorldNerf
 from nsg_cluster.fields.radiance import HashRadianceField
+from nsg_cluster.geometry.warps import Contraction
 from nsg_cluster.models.base import Model
 from nsg_cluster.models.build_graph import build_scene_graph, nerf_field
 from nsg_cluster.models.build_mip import build_mipnerf, build_mipnerf360
 from nsg_cluster.models.instant_ngp import InstantNgp
 from nsg_cluster.models.nerf import Nerf
+from nsg_cluster.models.one_field import OneField
 from nsg_cluster.models.parts import build_hash_grid, build_occupancy, build_proposals, field_box
 from nsg_cluster.models.per_image import PerImage
 from nsg_cluster.models.scene_graph import SceneGraph
-from nsg_cluster.ops.backends import check_backend
+from nsg_cluster.ops.backends import Backend, check_backend
 from nsg_cluster.sampling.base import Sampler
 from nsg_cluster.sampling.stratified import StratifiedSampler
 
@@ -44,7 +53,7 @@ def build_model(config: ModelConfig, scene: Scene, *, seed: int = 0) -> Model:
         if isinstance(config, SceneGraphConfig):
             return build_scene_graph(config, scene)
         if isinstance(config, NerfConfig):
-            return _nerf(config, scene)
+            return _nerf(config, scene) if config.sampler is None else _sampled_nerf(config, config.sampler, scene)
         if isinstance(config, MipNerfConfig):
             return build_mipnerf(config, scene)
         if isinstance(config, MipNerf360Config):
@@ -68,13 +77,9 @@ def _instant_ngp(config: InstantNgpConfig, scene: Scene) -> InstantNgp:
         unit=side,
         contraction=config.contraction,
     )
-    sampler: Sampler
-    if isinstance(config.sampler, OccupancyConfig):
-        sampler = build_occupancy(config.sampler, scene, bound=config.bound)
-    else:
-        sampler = build_proposals(
-            config.sampler, scene, backend=config.backend, bound=config.bound, contraction=config.contraction
-        )
+    sampler = _sampler(
+        config.sampler, scene, backend=config.backend, bound=config.bound, contraction=config.contraction
+    )
     per_image = PerImage(
         len(scene.train),
         unit=side / 2,
@@ -83,6 +88,32 @@ def _instant_ngp(config: InstantNgpConfig, scene: Scene) -> InstantNgp:
         poses=config.poses is not None,
     )
     return InstantNgp(field, sampler, per_image, near=scene.near, far=scene.far)
+
+
+def _sampler(
+    config: OccupancyConfig | ProposalConfig, scene: Scene, *, backend: Backend, bound: float, contraction: Contraction
+) -> Sampler:
+    if isinstance(config, OccupancyConfig):
+        return build_occupancy(config, scene, bound=bound)
+    return build_proposals(config, scene, backend=backend, bound=bound, contraction=contraction)
+
+
+def _sampled_nerf(config: NerfConfig, sampler: OccupancyConfig | ProposalConfig, scene: Scene) -> OneField:
+    box = scene.box.cpu()
+    half = float((box[1] - box[0]).max()) / 2
+    field = WorldNerf(
+        nerf_field(config.field, condition=3 + 6 * config.field.direction_frequencies),
+        direction_frequencies=config.field.direction_frequencies,
+        center=box.mean(0),
+        scale=config.scale or half,
+    )
+    return OneField(
+        field,
+        _sampler(sampler, scene, backend="native", bound=1.0, contraction="none"),
+        PerImage(len(scene.train), unit=half, appearance=0, exposure=False, poses=config.poses is not None),
+        near=scene.near,
+        far=scene.far,
+    )
 
 
 def _nerf(config: NerfConfig, scene: Scene) -> Nerf:

@@ -45,19 +45,20 @@ class PreviewView:
         self._batch = RayBatch(rays=whole.rays[pixels], color=whole.color[pixels], alpha=whole.alpha[pixels])
 
     def render(self, model: Model) -> Preview:
-        """Render the view; the model is left as it was."""
+        """Render the view without gradients; the model is left as it was."""
         shade = 1.0 if self._config.background == "white" else 0.0
         background = torch.full_like(self._batch.color, shade)
         was_training = model.training
         model.eval()
-        parts = [
-            model.render_rays(
-                self._batch.rays[first : first + self._config.chunk],
-                background=background[first : first + self._config.chunk],
-                transmittance_threshold=self._config.transmittance_threshold,
-            ).color
-            for first in range(0, len(background), self._config.chunk)
-        ]
+        with torch.no_grad():
+            parts = [
+                model.render_rays(
+                    self._batch.rays[first : first + self._config.chunk],
+                    background=background[first : first + self._config.chunk],
+                    transmittance_threshold=self._config.transmittance_threshold,
+                ).color
+                for first in range(0, len(background), self._config.chunk)
+            ]
         model.train(was_training)
         color, truth = torch.cat(parts), self._batch.over(background)
         return Preview(

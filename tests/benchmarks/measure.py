@@ -22,10 +22,12 @@ __all__ = [
     "compare",
     "gauge_works",
     "gauges",
+    "high_water_bytes",
     "machine",
     "medians",
     "peak_memory_bytes",
     "ratios",
+    "reset_high_water",
     "seconds",
     "taken_in_turn",
 ]
@@ -87,6 +89,18 @@ def seconds(work: Work, *, device: str = "cpu", repeats: int = 5) -> float:
 def peak_memory_bytes() -> int:
     """Return the largest resident size of this process so far."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def high_water_bytes() -> int:
+    """Return the largest resident size of this program; unlike what getrusage says, not that of the one before it."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return 1024 * int(next(line.split()[1] for line in lines if line.startswith("VmHWM")))
+
+
+def reset_high_water() -> int:
+    """Let the largest resident size begin anew at the present one, which is returned."""
+    Path("/proc/self/clear_refs").write_text("5")
+    return high_water_bytes()
 
 
 def machine(device: str) -> dict[str, object]:

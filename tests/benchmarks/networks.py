@@ -25,7 +25,7 @@ from nsg_cluster.data.batches import RayBatches
 from nsg_cluster.data.loaders import load_scene
 from nsg_cluster.training.state import new_state
 from nsg_cluster.training.step import take_step
-from tests.benchmarks.measure import Work, compare, gauges
+from tests.benchmarks.measure import Work, compare, gauges, high_water_bytes
 
 MODELS = Path(__file__).resolve().parents[2] / "configs" / "models"
 # Multiplications and additions of a point, forward; gradients of inputs and weights take twice as many again.
@@ -119,17 +119,11 @@ def main() -> None:
 
     name, peer = sys.argv[1:]
     with tempfile.TemporaryDirectory() as folder:
-        before = _high_water_bytes()
+        before = high_water_bytes()
         work = ours("nerf_pytorch", 1024, Path(folder), "cpu") if name == "ours" else nerf_pl(Path(peer))
         for _ in range(2):
             work()
-    print(_high_water_bytes() - before)
-
-
-def _high_water_bytes() -> int:
-    """Return the largest resident size of this program; unlike what getrusage says, not that of the one before it."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return 1024 * int(next(line.split()[1] for line in lines if line.startswith("VmHWM")))
+    print(high_water_bytes() - before)
 
 
 if __name__ == "__main__":

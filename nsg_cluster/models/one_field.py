@@ -1,0 +1,146 @@
+"""One field, and a sampler that tells where to evaluate it: whatever the field, whatever the sampler.
+
+Rays are clipped to what is modeled and to the range from ``near`` to ``far``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float, Int
+from torch import Generator, Tensor
+
+from nsg_cluster.geometry.rays import Histogram, Rays, midpoints
+from nsg_cluster.models.base import Model, Rendering
+from nsg_cluster.models.per_image import PerImage
+from nsg_cluster.render.volume import keep_samples, render_in_rounds, render_samples, visible
+from nsg_cluster.sampling.base import Sampler
+
+__all__ = ["OneField", "RadianceField"]
+
+
+@runtime_checkable
+class RadianceField(Protocol):
+    """A ``torch.nn.Module`` that gives density per scene unit, and color, at positions of the world."""
+
+    def geometry(
+        self, positions: Float[Tensor, "points 3"]
+    ) -> tuple[Float[Tensor, " points"], Float[Tensor, "points features"]]:
+        """Return the density and what the color depends on at each position."""
+        ...
+
+    def density(self, positions: Float[Tensor, "points 3"]) -> Float[Tensor, " points"]:
+        """Return the density alone."""
+        ...
+
+    def encode_directions(
+        self, directions: Float[Tensor, "rays 3"], appearance: Float[Tensor, "rays looks"] | None = None
+    ) -> Float[Tensor, "rays width"]:
+        """Return what colors depend on beside that, for each ray."""
+        ...
+
+    def color(
+        self,
+        features: Float[Tensor, "points features"],
+        encoded: Float[Tensor, "rays width"],
+        rays: Int[Tensor, " points"] | None = None,
+    ) -> Float[Tensor, "points 3"]:
+        """Return colors from 0 to 1; without ``rays`` each point has a ray of its own."""
+        ...
+
+
+class OneField(Model):
+    """A field, a sampler, and what is learned about each image."""
+
+    sampler: Sampler
+    field: RadianceField
+
+    def __init__(
+        self,
+        field: RadianceField,
+        sampler: Sampler,
+        per_image: PerImage,
+        *,
+        near: float,
+        far: float,
+    ) -> None:
+        """Put the parts together.
+
+        Args:
+            field: Density and color.
+            sampler: Where to evaluate them.
+            per_image: What is learned about each training image.
+            near: Distance along a ray before which nothing is seen.
+            far: Distance along a ray beyond which nothing is seen.
+        """
+        super().__init__()
+        self.near, self.far = near, far
+        self.field, self.sampler, self.per_image = field, sampler, per_image
+
+    def render_rays(
+        self,
+        rays: Rays,
+        *,
+        background: Float[Tensor, "rays 3"],
+        generator: Generator | None = None,
+        transmittance_threshold: float = 0.0,
+    ) -> Rendering:
+        """Render rays over a background: all samples with gradients in training, front to back in evaluation."""
+        rays = self.per_image.corrected(rays)
+        if self.training:
+            return self._render_for_gradients(rays, background, generator, transmittance_threshold)
+        with torch.no_grad():
+            placed = self.sampler.place(rays, near=self.near, far=self.far, generator=generator)
+            encoded = self.field.encode_directions(rays.view_directions, self.per_image.appearance(rays))
+
+            def evaluate(chosen: Int[Tensor, " chosen"]) -> tuple[Tensor, Tensor]:
+                densities, features = self.field.geometry(midpoints(rays, placed.samples, chosen))
+                return densities, self.field.color(features, encoded, placed.samples.rays[chosen])
+
+            return render_in_rounds(
+                placed.samples, evaluate, background=background, transmittance_threshold=transmittance_threshold
+            )
+
+    def before_step(self, step: int, generator: Generator) -> None:
+        """Let the sampler do what is due before an optimizer step."""
+        self.sampler.before_step(step, self.field.density, generator)
+
+    def probe(
+        self, positions: Float[Tensor, "points 3"], directions: Float[Tensor, "points 3"]
+    ) -> tuple[Float[Tensor, " points"], Float[Tensor, "points 3"]]:
+        """Return density and color at points, by the mean look of the training images."""
+        density, features = self.field.geometry(positions)
+        looks = None if self.per_image.looks is None else self.per_image.looks.mean(0).expand(len(positions), -1)
+        return density, self.field.color(features, self.field.encode_directions(directions, looks))
+
+    def figures(self) -> dict[str, float]:
+        """Return numbers for the events."""
+        return self.sampler.figures()
+
+    def _render_for_gradients(
+        self,
+        rays: Rays,
+        background: Float[Tensor, "rays 3"],
+        generator: Generator | None,
+        transmittance_threshold: float,
+    ) -> Rendering:
+        """Evaluate densities first where samples are many, and with gradients only what light reaches."""
+        placed = self.sampler.place(rays, near=self.near, far=self.far, generator=generator)
+        samples = placed.samples
+        if transmittance_threshold > 0 and placed.edges is None:
+            with torch.no_grad():
+                densities = self.field.density(midpoints(rays, samples))
+                samples = keep_samples(samples, visible(samples, densities, transmittance_threshold))
+        densities, features = self.field.geometry(midpoints(rays, samples))
+        encoded = self.field.encode_directions(rays.view_directions, self.per_image.appearance(rays))
+        colors = self.field.color(features, encoded, samples.rays)
+        gains = self.per_image.gains(rays)
+        if gains is not None:
+            colors = colors * gains[samples.rays]
+        rendering = render_samples(samples, densities, colors, background=background)
+        if placed.edges is None:
+            return rendering
+        found = Histogram(edges=placed.edges, weights=rendering.weights.view(len(rays), -1))
+        return replace(rendering, histograms=(*placed.proposals, found))
