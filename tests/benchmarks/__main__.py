@@ -21,6 +21,8 @@ NAMES = (
     "rendering",
     "scaling",
     "networks",
+    "skipping",
+    "models",
     "objects",
     "quality.toybox",
     "quality.lego",

@@ -48,7 +48,9 @@ class _Held:
         return psnr_of(float((color - self.batch.over(background)).square().mean()))
 
 
-def spend(experiment: Experiment, budget_s: float, *, views: int | None, pictures: Path | None = None) -> dict[str, Any]:
+def spend(
+    experiment: Experiment, budget_s: float, *, views: int | None, pictures: Path | None = None
+) -> dict[str, Any]:
     """Train for a budget, evaluate, and return numbers; ``pictures`` is a folder for the first held-out view."""
     torch.set_num_threads(1)
     scene = load_scene(experiment.data)

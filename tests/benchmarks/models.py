@@ -133,7 +133,7 @@ def table(document: dict[str, Any]) -> str:
 
 def _cell(cell: dict[str, Any]) -> str:
     if "psnr" not in cell:
-        return "–"
+        return "-"
     memory = f"{cell['memory_bytes'] / 2**20:.0f} MB"
     return f"{cell['psnr']:.1f} dB, {cell['ssim']:.2f}, {cell['train_cpu_s']:.0f} s, {memory}"
 
