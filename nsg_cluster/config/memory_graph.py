@@ -38,9 +38,9 @@ def hash_parameters(grid: HashGridConfig, max_resolution: int | None = None) -> 
 
 def network_parameters(model: NerfConfig | SceneGraphConfig) -> int:
     """Return the number of parameters of the networks and hash grids."""
-    if isinstance(model, NerfConfig) and model.sampler is None:
-        return (2 if model.fine_samples else 1) * _parameters(model.field)
     if isinstance(model, NerfConfig):
+        if model.sampler is None:
+            return (2 if model.fine_samples else 1) * _parameters(model.field)
         return _parameters(model.field) + _of_proposals(model.sampler)
     sampler = model.background.sampler
     return _parameters(model.background.field) + _parameters(model.objects.field) + _of_proposals(sampler)
@@ -48,10 +48,9 @@ def network_parameters(model: NerfConfig | SceneGraphConfig) -> int:
 
 def floats_of_a_ray(model: NerfConfig | SceneGraphConfig) -> int:
     """Return the floats that a ray takes until its gradient is known."""
-    if isinstance(model, NerfConfig) and model.sampler is None:
-        return (2 * model.samples + model.fine_samples) * _floats(model.field)
     if isinstance(model, NerfConfig):
-        return _samples(model.sampler) * _floats(model.field)
+        two_passes = 2 * model.samples + model.fine_samples
+        return (two_passes if model.sampler is None else _samples(model.sampler)) * _floats(model.field)
     background = _samples(model.background.sampler) * _floats(model.background.field)
     return background + model.objects.samples * _floats(model.objects.field)
 

@@ -46,12 +46,30 @@ class GroupedLinear(nn.Module):
         self, values: Float[Tensor, "rows width"], groups: Sequence[int], common: Common | None = None
     ) -> Float[Tensor, "rows outputs"]:
         """Apply each network to its rows; the last columns of the weights belong to what rows have in common."""
-        own = values.shape[1]
-        result = _apply(values, self.weight[:, :, :own], self.bias, groups, self.precision)
+        own = self.weight[:, :, : values.shape[1]]
+        return self._with_common(_apply(values, own, self.bias, groups, self.precision), common)
+
+    def after(
+        self,
+        first: GroupedLinear,
+        values: Float[Tensor, "rows width"],
+        groups: Sequence[int],
+        common: Common | None = None,
+    ) -> Float[Tensor, "rows outputs"]:
+        """Apply another layer and then this one, with nothing between them: the product of both matrices, once."""
+        own = self.weight[:, :, : first.weight.shape[1]]
+        bias = torch.baddbmm(self.bias[:, :, None], own, first.bias[:, :, None])[:, :, 0]
+        return self._with_common(_apply(values, own @ first.weight, bias, groups, self.precision), common)
+
+    def _with_common(
+        self, result: Float[Tensor, "rows outputs"], common: Common | None
+    ) -> Float[Tensor, "rows outputs"]:
+        """Add what the last columns of the weights make of what rows have in common, in place."""
         if common is None:
             return result
-        shared = _apply(common.values, self.weight[:, :, own:], None, common.groups, self.precision)
-        return result + shared[common.owners]
+        others = self.weight[:, :, self.weight.shape[2] - common.values.shape[1] :]
+        shared = _apply(common.values, others, None, common.groups, self.precision)
+        return result.add_(shared[common.owners])
 
 
 def repeat_groups(groups: Sequence[int], times: int) -> list[int]:

@@ -103,7 +103,7 @@ class MipDensityField(nn.Module):
         """Return density and features, given what is encoded."""
         hidden = encoded
         for layer, skipped in zip(self.trunk, self.skips, strict=True):
-            hidden = torch.relu(layer(hidden, [len(hidden)]))
+            hidden = torch.relu_(layer(hidden, [len(hidden)]))
             if skipped:
                 hidden = torch.cat([hidden, encoded], dim=1)
         raw = self.density_head(hidden, [len(hidden)])[:, 0]
@@ -173,7 +173,7 @@ class MipRadianceField(MipDensityField):
 
     def _color(self, hidden: Float[Tensor, "points features"], known: Common) -> Float[Tensor, "points 3"]:
         count = [len(hidden)]
-        shaded = torch.relu(self.color_layer(self.bottleneck(hidden, count), count, known))
+        shaded = torch.relu_(self.color_layer.after(self.bottleneck, hidden, count, known))
         return torch.sigmoid(self.color_head(shaded, count)) * (1 + 2 * self.rgb_padding) - self.rgb_padding
 
 

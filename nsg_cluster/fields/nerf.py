@@ -79,7 +79,7 @@ class NerfField(nn.Module):
         latents: Common | None = None,
         generator: Generator | None = None,
     ) -> tuple[Float[Tensor, " points"], Float[Tensor, "points features"]]:
-        """Return density per unit of length and the features for the color head.
+        """Return density per unit of length and the features that color depends on.
 
         Args:
             positions: In the frame of the node.
@@ -93,7 +93,7 @@ class NerfField(nn.Module):
         if generator is not None and self.density_noise > 0:
             noise = torch.randn(len(raw), generator=generator, device=generator.device).to(raw.device)
             raw = raw + self.density_noise * noise
-        return torch.relu(raw), self.bottleneck(hidden, counts)
+        return torch.relu(raw), hidden
 
     def color(
         self,
@@ -104,9 +104,11 @@ class NerfField(nn.Module):
     ) -> Float[Tensor, "points 3"]:
         """Return colors from 0 to 1, given what ``geometry`` returned and what is known about the rays."""
         counts = groups or [len(features)]
-        hidden, known = features, condition
-        for index, layer in enumerate(self.color_layers):
-            hidden = torch.relu(layer(hidden, counts, known if index == 0 else None))
+        first, *others = self.color_layers
+        assert isinstance(first, GroupedLinear)
+        hidden = torch.relu_(first.after(self.bottleneck, features, counts, condition))
+        for layer in others:
+            hidden = torch.relu_(layer(hidden, counts))
         return torch.sigmoid(self.color_head(hidden, counts))
 
     def density(self, positions: Float[Tensor, "points 3"]) -> Float[Tensor, " points"]:
@@ -122,7 +124,7 @@ class NerfField(nn.Module):
         hidden = encoded
         for index, layer in enumerate(self.trunk):
             takes_latents = index in {0, self.skip + 1}
-            hidden = torch.relu(layer(hidden, counts, latents if takes_latents else None))
+            hidden = torch.relu_(layer(hidden, counts, latents if takes_latents else None))
             if index == self.skip and index + 1 < len(self.trunk):
                 hidden = torch.cat([encoded, hidden], dim=1)
         return hidden
@@ -144,7 +146,7 @@ class WorldNerf(nn.Module):
     def geometry(
         self, positions: Float[Tensor, "points 3"]
     ) -> tuple[Float[Tensor, " points"], Float[Tensor, "points features"]]:
-        """Return the density and the features for the color head."""
+        """Return the density and the features that color depends on."""
         density, features = self.network.geometry((positions - self.center) / self.scale)
         return density / self.scale, features
 

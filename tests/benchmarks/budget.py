@@ -84,7 +84,8 @@ def spend(
 
 def _steps_of(experiment: Experiment, scene: Scene, batches: RayBatches, budget_s: float) -> int:
     """Return how many steps cost the budget, by the later half of some that take a tenth of it at most."""
-    state, taken = new_state(experiment, scene, CPU), []
+    state = new_state(experiment, scene, CPU)
+    taken: list[float] = []
     while len(taken) < SETTLING_STEPS and (len(taken) < 2 or sum(taken) < SETTLING_SHARE * budget_s):
         began = time.process_time()
         take_step(experiment, batches, state)

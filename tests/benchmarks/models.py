@@ -152,7 +152,8 @@ def main() -> None:
     if options.table:
         print(table(read_json(options.table)))
     elif options.cell:
-        found = measure(*options.cell, options.budget, Path(options.pictures) if options.pictures else None)
+        model, scene = options.cell
+        found = measure(model, scene, options.budget, Path(options.pictures) if options.pictures else None)
         print(json.dumps(found))
     else:
         started = options.out is not None and options.out.exists()
