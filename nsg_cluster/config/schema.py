@@ -117,6 +117,8 @@ class EvaluateConfig(Config):
     """Color behind transparent pixels, in the truth and in the rendering."""
     max_views: PositiveInt | None = None
     """Evaluate only so many views, evenly chosen; all of them by default."""
+    pictures: bool = True
+    """Write the pictures and the depth of each view; false for the numbers alone."""
     chunk: Annotated[int, Field(ge=64)] = 8192
     """Rays rendered at once."""
     transmittance_threshold: Annotated[float, Field(ge=0, lt=1)] = 1e-3

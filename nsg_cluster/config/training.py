@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from nsg_cluster.config.base import Config, Fraction, NonNegative, PositiveFloat, PositiveInt
+from nsg_cluster.config.base import Config, Folder, Fraction, NonNegative, PositiveFloat, PositiveInt
 
 __all__ = ["Background", "CenterCrop", "DeadStart", "LossConfig", "OptimizerConfig", "ScheduleConfig", "TrainConfig"]
 
@@ -41,15 +41,29 @@ class ScheduleConfig(Config):
     kind: Literal["constant", "cosine", "exponential", "milestones", "polynomial"] = "exponential"
     """Shape after the warm-up."""
     warmup_steps: Annotated[int, Field(ge=0)] = 100
-    """Steps over which the rate rises linearly."""
+    """Steps over which the rate rises."""
+    warmup: Literal["linear", "delay"] = "linear"
+    """``linear``: the rate rises evenly, and the curve begins after that. ``delay``: the curve begins at once, and is
+    multiplied by what rises as a quarter of a sine (lr_delay_steps of mip-NeRF)."""
+    warmup_from: Fraction = 0.0
+    """Where the rise begins, as a fraction of where it ends (lr_delay_mult of mip-NeRF)."""
+    decay_steps: PositiveInt | None = None
+    """Steps after which ``cosine``, ``exponential`` and ``polynomial`` are at their end and the rate stays; the whole
+    training by default."""
     final_factor: Annotated[float, Field(gt=0, le=1)] = 0.033
-    """Rate at the last step, as a fraction of the peak, of ``cosine`` and ``exponential``."""
+    """Rate at the end, as a fraction of the peak, of ``cosine`` and ``exponential``."""
     milestones: tuple[Fraction, ...] = (0.5, 0.75, 0.9)
     """Parts of the training after which ``milestones`` lowers the rate."""
     milestone_factor: Annotated[float, Field(gt=0, le=1)] = 0.33
     """Factor by which it does."""
     power: PositiveFloat = 0.9
     """Of ``polynomial``: the rate is the part of the training that is left, to this power."""
+
+    @model_validator(mode="after")
+    def _decay_has_an_end(self) -> ScheduleConfig:
+        if self.decay_steps is not None and self.kind in {"constant", "milestones"}:
+            raise ValueError(f"decay_steps says nothing where kind is '{self.kind}'; leave it out")
+        return self
 
 
 class LossConfig(Config):
@@ -108,6 +122,9 @@ class TrainConfig(Config):
     image alone."""
     center_crop: CenterCrop | None = None
     """Look at the middle of the images first; not by default."""
+    jitter: bool = True
+    """Take samples at random within their intervals, and let networks add their noise; false for the same places in
+    every step (perturb, randomized of the original programs)."""
     background: Background = "random"
     """Color behind transparent training pixels; evaluation uses ``evaluate.background``."""
     transmittance_threshold: Annotated[float, Field(ge=0, lt=1)] = 1e-4
@@ -130,6 +147,9 @@ class TrainConfig(Config):
     """Steps between scalars in the event files."""
     preview_every: PositiveInt | None = 500
     """Steps between previews of one held-out view; ``null`` for none."""
+    start_from: Folder | None = None
+    """Begin with the newest weights of another run, as far as they fit: its folder, or that of one of its tasks. The
+    optimizer and the steps begin afresh."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to compute; ``auto`` takes a GPU where there is one."""
     threads: PositiveInt | None = None

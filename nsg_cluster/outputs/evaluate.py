@@ -148,7 +148,8 @@ def evaluate(experiment: Experiment, paths: TaskPaths, *, stop: StopSignal | Non
         if stop is not None and stop.requested:
             return None
         view = evaluator.measure(index)
-        _write_view(paths.evaluation, view)
+        if experiment.evaluate.pictures:
+            _write_view(paths.evaluation, view)
         per_view.append({"name": view.name, **view.values})
         if len(board) < MAX_BOARD_IMAGES:
             board[f"held_out/{view.name}"] = np.concatenate([view.pictures[""], view.pictures["_truth"]], axis=1)

@@ -15,13 +15,13 @@ class WeightAverage:
     """Keeps ``decay`` of the mean at each step, and less at first, so that the initial weights are soon forgotten."""
 
     def __init__(self, model: nn.Module, decay: float) -> None:
-        self._parameters, self._decay = dict(model.named_parameters()), decay
+        self._parameters, self.decay = dict(model.named_parameters()), decay
         self._means = {name: parameter.detach().clone() for name, parameter in self._parameters.items()}
 
     @torch.no_grad()
     def update(self, step: int) -> None:
         """Take in the weights after optimizer step ``step``, the first of which is 1."""
-        kept = min(self._decay, step / (step + 9.0))
+        kept = min(self.decay, step / (step + 9.0))
         torch._foreach_lerp_(list(self._means.values()), [*self._parameters.values()], 1.0 - kept)
 
     @contextlib.contextmanager

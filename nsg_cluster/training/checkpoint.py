@@ -29,7 +29,7 @@ from nsg_cluster.data.scene import Scene
 from nsg_cluster.models.base import Model
 from nsg_cluster.models.build import build_model
 
-__all__ = ["Snapshot", "discard", "identity", "load_model", "load_newest", "save", "set_aside_newer"]
+__all__ = ["Snapshot", "discard", "identity", "load_model", "load_newest", "newest_weights", "save", "set_aside_newer"]
 
 log = logging.getLogger(__name__)
 
@@ -124,6 +124,24 @@ def load_newest(
         _check_identity(path, json.loads(document.pop("identity")), identity)
         return Snapshot(**{name: document[name] for name in Snapshot.__dataclass_fields__})
     return None
+
+
+def newest_weights(folder: Path) -> dict[str, Any]:
+    """Return the newest good weights of a run or a task, whatever experiment it was; their mean where one was kept.
+
+    Raises:
+        CheckpointError: There are none.
+    """
+    for place in (folder, folder / "tasks" / "0"):
+        for path in _newest_first(TaskPaths(place).checkpoints):
+            try:
+                document = _read(path)
+            except CheckpointError as error:
+                log.warning("%s", error)
+                continue
+            weights: dict[str, Any] = document["model"] | (document["average"] or {})
+            return weights
+    raise CheckpointError(f"{folder}: holds no usable checkpoint; name the folder of a run that was trained")
 
 
 def load_model(experiment: Experiment, paths: TaskPaths, scene: Scene) -> tuple[Model, Snapshot]:

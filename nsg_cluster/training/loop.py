@@ -12,6 +12,7 @@ import time
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Literal
 
 import torch
@@ -19,7 +20,7 @@ import torch
 from nsg_cluster.config.memory import estimate_memory
 from nsg_cluster.config.schema import Experiment
 from nsg_cluster.core.errors import TrainingError
-from nsg_cluster.core.files import write_json
+from nsg_cluster.core.files import absolute_path, write_json
 from nsg_cluster.core.paths import TaskPaths
 from nsg_cluster.core.signals import StopSignal
 from nsg_cluster.data.batches import RayBatches
@@ -30,7 +31,7 @@ from nsg_cluster.training.device import prepare_device
 from nsg_cluster.training.events import Events, disk_errors
 from nsg_cluster.training.guards import death
 from nsg_cluster.training.reports import Clock, Reports
-from nsg_cluster.training.state import State, new_state, restore, snapshot_of
+from nsg_cluster.training.state import State, begin_with, new_state, restore, snapshot_of
 from nsg_cluster.training.step import take_step
 
 __all__ = ["TrainResult", "train"]
@@ -113,6 +114,8 @@ def _resume(
         restore(state, snapshot)
         clock = Clock(snapshot.cpu_s, snapshot.wall_s)
     events.begin(state.step)
+    if snapshot is None and experiment.train.start_from is not None:
+        events.notice(0, _begin_elsewhere(state, Path(experiment.train.start_from)))
     for text in passed_over:
         events.notice(state.step, text, "warning")
     checkpoint.set_aside_newer(paths.checkpoints, state.step)
@@ -122,6 +125,13 @@ def _resume(
             text = f"{torch.get_num_threads()} CPU threads instead of {snapshot.threads}"
             events.notice(state.step, f"{text}: the weights will differ in their last bits", "warning")
     return state, clock
+
+
+def _begin_elsewhere(state: State, folder: Path) -> str:
+    """Put in the weights of another run, and return a sentence about it."""
+    absent = begin_with(state, checkpoint.newest_weights(absolute_path(folder)))
+    left = f"; {len(absent)} of its own stay, the first is {absent[0]}" if absent else ""
+    return f"begins with the weights of {folder}{left}"
 
 
 def _start_again(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from nsg_cluster.config.schema import Experiment
+from nsg_cluster.core.errors import CheckpointError
 from nsg_cluster.data.scene import Scene
 from nsg_cluster.models.base import Model
 from nsg_cluster.models.build import build_model
@@ -17,7 +20,7 @@ from nsg_cluster.training.generators import mix
 from nsg_cluster.training.optimizer import build_optimizer
 from nsg_cluster.training.precision import LossScale, use_precision
 
-__all__ = ["State", "new_state", "restore", "snapshot_of"]
+__all__ = ["State", "begin_with", "new_state", "restore", "snapshot_of"]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -72,6 +75,22 @@ def restore(state: State, snapshot: Snapshot) -> None:
     if state.error_map is not None and snapshot.errors is not None:
         state.error_map.errors.copy_(snapshot.errors)
     state.loss_scale.factor, state.loss_scale.good_steps = snapshot.loss_scale
+
+
+def begin_with(state: State, weights: Mapping[str, Tensor]) -> tuple[str, ...]:
+    """Put weights of another training into a new state, and return the names of those of ours that they have not.
+
+    Raises:
+        CheckpointError: Nothing of them fits.
+    """
+    ours = state.model.state_dict()
+    fitting = {name: value for name, value in weights.items() if name in ours and ours[name].shape == value.shape}
+    if not fitting:
+        raise CheckpointError("none of the weights fits the model; train.start_from must name a run of the same model")
+    state.model.load_state_dict(ours | fitting)
+    if state.average is not None:
+        state.average = WeightAverage(state.model, state.average.decay)
+    return tuple(name for name in ours if name not in fitting)
 
 
 def snapshot_of(state: State, *, cpu_s: float, wall_s: float) -> Snapshot:

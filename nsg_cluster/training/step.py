@@ -127,7 +127,8 @@ def _forward(experiment: Experiment, batches: RayBatches, state: State) -> _Forw
     background = background_colors(config.background, state.rays, generator=generator("background"), device=device)
     truth = batch.over(background)
     state.optimizer.zero_grad()
-    jitter, size = generator("jitter"), config.rays_at_once or state.rays
+    jitter = generator("jitter") if config.jitter else None
+    size = config.rays_at_once or state.rays
     done = [
         _pass(config, state, batch[part], background[part], jitter, share=len(truth[part]) / state.rays)
         for part in (slice(first, first + size) for first in range(0, state.rays, size))
@@ -151,7 +152,7 @@ def _pass(
     state: State,
     batch: RayBatch,
     background: Float[Tensor, "rays 3"],
-    jitter: Generator,
+    jitter: Generator | None,
     *,
     share: float,
 ) -> tuple[Rendering, Score]:

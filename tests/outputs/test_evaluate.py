@@ -121,6 +121,15 @@ def test_evaluating_again_gives_the_same_numbers_and_fewer_views_are_spread(
     assert [view["name"] for view in document["per_view"]] == ["r_0", "r_2"]
 
 
+def test_pictures_can_be_left_out(trained: tuple[Experiment, TaskPaths], tmp_path: Path) -> None:
+    experiment, paths = trained
+    elsewhere = TaskPaths(paths.root, results_root=tmp_path)
+    bare = experiment.model_copy(update={"evaluate": EvaluateConfig(pictures=False)})
+    document = evaluate(bare, elsewhere)
+    assert document is not None and document["views"] == 3
+    assert elsewhere.metrics.is_file() and not elsewhere.evaluation.exists()
+
+
 def test_a_stop_ends_evaluation_without_metrics(trained: tuple[Experiment, TaskPaths]) -> None:
     experiment, paths = trained
     paths.metrics.unlink(missing_ok=True)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
+from pydantic import ValidationError
 
 from nsg_cluster.config.schema import ScheduleConfig
 from nsg_cluster.training.schedule import learning_rate_factor
@@ -41,3 +44,28 @@ def test_the_rate_is_lowered_at_each_milestone() -> None:
 def test_a_polynomial_falls_to_nothing_at_the_end() -> None:
     factors = curve(11, kind="polynomial", warmup_steps=0, power=2.0)
     assert factors == pytest.approx([(1 - i / 10) ** 2 for i in range(11)])
+
+
+def test_a_delay_is_the_one_of_mip_nerf() -> None:
+    """``learning_rate_decay`` of multinerf: log-linear all along, times a quarter of a sine from the multiplier on."""
+    factors = curve(1001, kind="exponential", warmup="delay", warmup_steps=100, warmup_from=0.1, final_factor=0.01)
+    for step in (0, 1, 37, 99, 100, 101, 640, 1000):
+        delay = 0.1 + 0.9 * math.sin(0.5 * math.pi * min(1.0, step / 100))
+        assert factors[step] == pytest.approx(delay * 0.01 ** (step / 1000))
+    assert curve(3, kind="constant", warmup="delay", warmup_steps=0, warmup_from=0.5) == [1, 1, 1]
+
+
+def test_a_warm_up_may_begin_above_nothing_and_a_decay_end_before_the_training() -> None:
+    """Enigmatisms: from ``min_ratio`` up, then by ``decay_rate`` in each ``decay_step`` until ``min_ratio``."""
+    settings = {"kind": "exponential", "warmup_steps": 10, "warmup_from": 0.01, "final_factor": 0.01}
+    factors = curve(500, **settings, decay_steps=211)
+    assert factors[:10] == pytest.approx([0.01 + 0.99 * (step + 1) / 10 for step in range(10)])
+    assert factors[10:211] == pytest.approx([max(0.1 ** (step / 100), 0.01) for step in range(201)])
+    assert factors[211:] == pytest.approx([0.01] * 289)
+    assert curve(20, kind="polynomial", warmup_steps=0, decay_steps=11)[10:] == [0.0] * 10
+
+
+@pytest.mark.parametrize("kind", ["constant", "milestones"])
+def test_an_end_of_what_does_not_decay_is_refused(kind: str) -> None:
+    with pytest.raises(ValidationError, match=f"decay_steps says nothing where kind is '{kind}'"):
+        ScheduleConfig.model_validate({"kind": kind, "decay_steps": 5})

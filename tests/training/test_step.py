@@ -19,7 +19,7 @@ from nsg_cluster.models.instant_ngp import InstantNgp
 from nsg_cluster.training import checkpoint, loop
 from nsg_cluster.training.state import State, new_state
 from nsg_cluster.training.step import MIN_RAYS, next_rays, take_step
-from tests.training.tiny import tiny
+from tests.training.tiny import TINY, tiny
 
 
 def prepared(experiment: Experiment) -> tuple[RayBatches, State]:
@@ -101,3 +101,21 @@ def test_gradients_in_parts_add_up_to_those_of_the_whole_batch() -> None:
         torch.testing.assert_close(gradient, expected, rtol=1e-3, atol=1e-7)
         torch.testing.assert_close(done.score.loss, whole.score.loss.detach())
         assert set(done.score.terms) == set(whole.score.terms)
+
+
+NERF = {"kind": "nerf", "samples": 8, "fine_samples": 8, "field": {"width": 16, "density_noise": 1.0}}
+
+
+@pytest.mark.parametrize("jitter", [False, True])
+def test_without_jitter_the_same_pixels_give_the_same_rendering(jitter: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    same = torch.arange(64)
+    monkeypatch.setattr(RayBatches, "draw_pixels", lambda *_, **__: same)
+    experiment = Experiment.model_validate(
+        {**TINY, "model": NERF, "train": {**TINY["train"], "jitter": jitter, "background": "white"}}
+    )
+    found = set()
+    for restart in range(3):
+        batches, state = prepared(experiment)
+        state.restart = restart  # the model is that of the first start, other random numbers are not
+        found.add(float(take_step(experiment, batches, state).score.loss.detach()))
+    assert len(found) == (3 if jitter else 1)
