@@ -131,6 +131,7 @@ def _work(stage: str, what: str, overrides: Sequence[str], *, site: str | None, 
     from nsg_cluster.core.signals import StopSignal
     from nsg_cluster.runs.control import choose_tasks
     from nsg_cluster.runs.foreground import enter_site
+    from nsg_cluster.runs.references import with_runs_found
     from nsg_cluster.tasks.stages import read_spec, run_stages
 
     run = _run_to_work_on(what, overrides, site)
@@ -140,7 +141,7 @@ def _work(stage: str, what: str, overrides: Sequence[str], *, site: str | None, 
     for index in choose_tasks(run, [] if task is None else [task]):
         paths, began = run.task(index), time.time()
         with StopSignal() as stop:
-            experiment = read_spec(paths, overrides)
+            experiment = with_runs_found(read_spec(paths, overrides), options.storage_of(site))
             status = run_stages(experiment, paths, stages=[stage], stop=stop, again=True)
         if status:
             return INTERRUPTED

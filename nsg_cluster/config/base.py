@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from nsg_cluster.core.files import absolute_path
 
-__all__ = ["Config", "Folder", "Fraction", "NonNegative", "PositiveFloat", "PositiveInt"]
+__all__ = ["Config", "Folder", "Fraction", "NonNegative", "PositiveFloat", "PositiveInt", "RunReference"]
 
 PositiveInt = Annotated[int, Field(ge=1)]
 PositiveFloat = Annotated[float, Field(gt=0)]
@@ -16,6 +17,14 @@ NonNegative = Annotated[float, Field(ge=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 # Made absolute when read, so that a task finds the folder wherever it runs.
 Folder = Annotated[str, Field(min_length=1), AfterValidator(lambda text: str(absolute_path(text)))]
+
+
+def _reference(text: str) -> str:
+    """Return a folder of a run as an absolute path, and its id, the beginning of one or ``@last`` as it is."""
+    return str(absolute_path(text)) if os.sep in text or text in {".", "..", "~"} else text
+
+
+RunReference = Annotated[str, Field(min_length=1), AfterValidator(_reference)]
 
 
 class Config(BaseModel):

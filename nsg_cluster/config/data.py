@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 
 from nsg_cluster.config.base import Config, Folder, PositiveFloat, PositiveInt
 from nsg_cluster.config.driving import KittiData, StreetData, VKitti2Data
+from nsg_cluster.config.lone_objects import ObjectViewsData, VehiclesData
 from nsg_cluster.config.objects import ObjectsData
 
 __all__ = [
@@ -20,12 +21,14 @@ __all__ = [
     "LlffData",
     "NerfppData",
     "NsvfData",
+    "ObjectViewsData",
     "ObjectsData",
     "Photographs",
     "RtmvData",
     "SyntheticData",
     "TransformsData",
     "UnsplitPhotographs",
+    "VehiclesData",
 ]
 
 
@@ -195,6 +198,8 @@ DataConfig = Annotated[
     | KittiData
     | VKitti2Data
     | StreetData
-    | ObjectsData,
+    | ObjectsData
+    | ObjectViewsData
+    | VehiclesData,
     Field(discriminator="kind"),
 ]

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from nsg_cluster.config.base import Config, Folder, PositiveFloat, PositiveInt
+from nsg_cluster.config.base import Config, PositiveFloat, PositiveInt, RunReference
 
 __all__ = ["EditConfig", "FreezeConfig", "InsertConfig", "ManipulateConfig", "MoveConfig", "RotateConfig"]
 
@@ -45,8 +45,8 @@ class RotateConfig(Config):
 class InsertConfig(Config):
     """What is put in, and where."""
 
-    source: Annotated[Folder | None, Field(alias="from")] = None
-    """Folder of the run whose object it is; this very run by default."""
+    source: Annotated[RunReference | None, Field(alias="from")] = None
+    """Run whose object it is: its id, the beginning of one, ``@last``, or its folder; this very run by default."""
     track: Track
     """Track in that run."""
     at: Vector

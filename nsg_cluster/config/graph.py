@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from nsg_cluster.config.base import Config, NonNegative, PositiveFloat
+from nsg_cluster.config.base import Config, NonNegative, PositiveFloat, RunReference
 from nsg_cluster.config.model import HashGridConfig, OccupancyConfig, PosesConfig, ProposalConfig
 
 __all__ = [
@@ -126,9 +126,9 @@ class ObjectsConfig(Config):
     """The nodes of the objects."""
 
     field: Annotated[NerfFieldConfig | ObjectHashConfig, Field(discriminator="kind")] = NerfFieldConfig(color_layers=4)
-    share: Literal["class", "object"] = "class"
+    share: Literal["class", "object", "all"] = "class"
     """One network (with hash grids: one grid) for each class, its objects told apart by latent vectors, or one for each
-    object."""
+    object. ``all``: one that shows one object after another, for ``train.reptile``."""
     latent: Annotated[int, Field(ge=0, le=4096)] = 256
     """Numbers of each object's latent vector (latent_size); 0 for none."""
     samples: Annotated[int, Field(ge=1, le=1024)] = 7
@@ -140,6 +140,9 @@ class ObjectsConfig(Config):
     (object_setting 1). Only with ``field.kind: nerf``. Edits never change it."""
     poses: PosesConfig | None = None
     """Refine where the objects stand at each frame; not by default."""
+    start_from: RunReference | None = None
+    """Run with ``train.reptile`` that has learned from where every object begins (use_obj_meta): its id, the beginning
+    of one, ``@last``, or its folder. By default they begin at random."""
 
     @model_validator(mode="after")
     def _fits_together(self) -> ObjectsConfig:

@@ -301,6 +301,13 @@ def _random_seed(made: Converted, value: Any) -> None:
     made.settings["seed"] = int(value)
 
 
+def _meta(made: Converted, value: Any) -> None:
+    if value:
+        made.notes.append(
+            "use_obj_meta: learn a start with configs/car_start.yaml, and name its run as model.objects.start_from"
+        )
+
+
 def _handled(_made: Converted, _value: Any) -> None:
     """Leave what several options together say to what comes last."""
 
@@ -327,6 +334,8 @@ OPTIONS: dict[str, tuple[str, Callable[[Converted, Any], None]]] = {
     "N_samples_obj": ("model.objects.samples", _set("model.objects.samples")),
     "latent_size": ("model.objects.latent, model.objects.share", _latent),
     "multires_obj": ("model.objects.place_frequencies", _set("model.objects.place_frequencies")),
+    "use_obj_meta": ("model.objects.start_from", _meta),
+    "obj_meta_dir": ("model.objects.start_from", _handled),
     "object_setting": ("model.objects.place_frequencies: null", _object_setting),
     "use_object_properties": ("model.kind: scene_graph", _properties),
     "use_time": ("model.kind: nerf, model.time_frequencies", _time),

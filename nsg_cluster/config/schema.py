@@ -15,6 +15,7 @@ from nsg_cluster.config.base import Config, Folder, PositiveInt
 from nsg_cluster.config.container import ContainerConfig
 from nsg_cluster.config.data import BlenderData, DataConfig, ObjectsData, SyntheticData
 from nsg_cluster.config.graph import NerfConfig, SceneGraphConfig
+from nsg_cluster.config.lone_objects import LoneObjectsData
 from nsg_cluster.config.mip import MipNerf360Config, MipNerfConfig
 from nsg_cluster.config.model import (
     HashGridConfig,
@@ -221,6 +222,17 @@ class Experiment(Config):
     resources: ResourcesConfig = ResourcesConfig()
     container: ContainerConfig = ContainerConfig()
     sweep: SweepConfig | None = None
+
+    @model_validator(mode="after")
+    def _learns_one_start(self) -> Experiment:
+        graph = self.model if isinstance(self.model, SceneGraphConfig) else None
+        is_alone, is_one = isinstance(self.data, LoneObjectsData), graph is not None and graph.objects.share == "all"
+        if (self.train.reptile is not None) == is_alone == is_one:
+            return self
+        raise ValueError(
+            "train.reptile, model.objects.share 'all' of a scene_graph, and data.kind 'vehicles' or 'object_views' go "
+            "together: a start is learned with all three, everything else with none of them"
+        )
 
     @model_validator(mode="after")
     def _names_a_model(self) -> Experiment:

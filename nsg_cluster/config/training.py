@@ -6,9 +6,18 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from nsg_cluster.config.base import Config, Folder, Fraction, NonNegative, PositiveFloat, PositiveInt
+from nsg_cluster.config.base import Config, Fraction, NonNegative, PositiveFloat, PositiveInt, RunReference
 
-__all__ = ["Background", "CenterCrop", "DeadStart", "LossConfig", "OptimizerConfig", "ScheduleConfig", "TrainConfig"]
+__all__ = [
+    "Background",
+    "CenterCrop",
+    "DeadStart",
+    "LossConfig",
+    "OptimizerConfig",
+    "ReptileConfig",
+    "ScheduleConfig",
+    "TrainConfig",
+]
 
 Background = Literal["white", "black", "random"]
 Beta = Annotated[float, Field(ge=0, lt=1)]
@@ -86,6 +95,15 @@ class LossConfig(Config):
     """Weight of the squared distances of the objects' latent vectors from the mean of their class."""
 
 
+class ReptileConfig(Config):
+    """Reptile (Nichol et al., arXiv:1803.02999): learn weights from which few steps lead to any of many objects."""
+
+    inner_steps: PositiveInt = 32
+    """Steps on one object, at whose end the start moves towards where they led."""
+    rate: Annotated[float, Field(gt=0, le=1)] = 0.5
+    """Part of that way that the start moves; it falls evenly to 0 over the training."""
+
+
 class DeadStart(Config):
     """When a start counts as dead, and what follows."""
 
@@ -138,6 +156,9 @@ class TrainConfig(Config):
     ema_decay: Annotated[float, Field(gt=0, lt=1)] | None = None
     """Evaluate a running mean of the weights, of which this part is kept at each step; the weights themselves by
     default."""
+    reptile: ReptileConfig | None = None
+    """Learn one start for the networks of all objects, for ``model.objects.start_from`` of other experiments; with
+    ``data.kind`` ``vehicles`` or ``object_views``. Not by default."""
     dead_start: DeadStart = DeadStart()
     checkpoint_every_s: PositiveFloat = 60.0
     """Seconds between checkpoints (one is also written at the end and on a warning signal)."""
@@ -147,9 +168,9 @@ class TrainConfig(Config):
     """Steps between scalars in the event files."""
     preview_every: PositiveInt | None = 500
     """Steps between previews of one held-out view; ``null`` for none."""
-    start_from: Folder | None = None
-    """Begin with the newest weights of another run, as far as they fit: its folder, or that of one of its tasks. The
-    optimizer and the steps begin afresh."""
+    start_from: RunReference | None = None
+    """Begin with the newest weights of another run, as far as they fit: its id, the beginning of one, ``@last``, its
+    folder, or that of one of its tasks. The optimizer and the steps begin afresh."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to compute; ``auto`` takes a GPU where there is one."""
     threads: PositiveInt | None = None
@@ -166,6 +187,11 @@ class TrainConfig(Config):
             wrong.append(f"optimizer.backend '{self.optimizer.backend}' is of kind 'adam'; leave it out")
         if self.center_crop is not None and self.pixels == "error_map":
             wrong.append("pixels 'error_map' draws from whole images; leave center_crop out, or take 'uniform'")
+        if self.reptile is not None and (self.ema_decay is not None or self.pixels != "uniform"):
+            wrong.append(
+                "reptile draws pixels of one object after another and keeps weights itself; leave out pixels "
+                "and ema_decay"
+            )
         if wrong:
             raise ValueError("\n".join(wrong))
         return self

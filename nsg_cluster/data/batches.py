@@ -45,6 +45,7 @@ class RayBatches:
         """Move images and cameras to ``device``, where the batches will be."""
         self.cameras = views.cameras.to(device)
         self.pixels = views.images.to(device).flatten(0, 2)
+        self.num_frames = 1 if views.cameras.frames is None else int(views.cameras.frames.max()) + 1
 
     def draw(self, num_rays: int, generator: Generator) -> RayBatch:
         """Draw pixels uniformly over all images, with replacement; the batch depends on the generator's state alone."""
@@ -69,6 +70,14 @@ class RayBatches:
         place = self._drawn(rows * columns, num_rays, generator)
         row = (height - rows) // 2 + torch.div(place, columns, rounding_mode="floor")
         return (images * height + row) * width + (width - columns) // 2 + place % columns
+
+    def draw_of_frame(self, frame: int, num_rays: int, generator: Generator) -> Int[Tensor, " rays"]:
+        """Return the indices of pixels drawn uniformly from the images of one frame."""
+        assert self.cameras.frames is not None
+        images = torch.nonzero(self.cameras.frames == frame)[:, 0]
+        pixels = self.cameras.height * self.cameras.width
+        place = self._drawn(len(images) * pixels, num_rays, generator)
+        return images[torch.div(place, pixels, rounding_mode="floor")] * pixels + place % pixels
 
     def _drawn(self, end: int, count: int, generator: Generator) -> Int[Tensor, " count"]:
         return torch.randint(end, (count,), generator=generator, device=generator.device).to(self.pixels.device)

@@ -14,11 +14,13 @@ from nsg_cluster.data.photographs.colmap import load_colmap
 from nsg_cluster.data.photographs.llff import load_llff
 from nsg_cluster.data.photographs.nerfpp import load_nerfpp
 from nsg_cluster.data.photographs.nsvf import load_nsvf
+from nsg_cluster.data.photographs.object_views import load_object_views
 from nsg_cluster.data.photographs.objects import load_objects
 from nsg_cluster.data.photographs.rtmv import load_rtmv
 from nsg_cluster.data.photographs.transforms import load_transforms
 from nsg_cluster.data.procedural.street import load_street
 from nsg_cluster.data.procedural.synthetic import load_synthetic
+from nsg_cluster.data.procedural.vehicle_views import load_vehicles
 from nsg_cluster.data.scene import Scene
 
 __all__ = ["DRIVES", "LOADERS", "load_scene"]
@@ -29,10 +31,12 @@ LOADERS: dict[str, Callable[[Any], Scene]] = {
     "llff": load_llff,
     "nerfpp": load_nerfpp,
     "nsvf": load_nsvf,
+    "object_views": load_object_views,
     "objects": load_objects,
     "rtmv": load_rtmv,
     "synthetic": load_synthetic,
     "transforms": load_transforms,
+    "vehicles": load_vehicles,
 }
 DRIVES: dict[str, Callable[..., Scene]] = {"kitti": load_kitti, "vkitti2": load_vkitti, "street": load_street}
 """Loaders that can do without images."""

@@ -60,3 +60,5 @@ class Scene:
     """Names of the cameras, such as left and right; empty where there is one camera."""
     points: Float[Tensor, "points 3"] | None = None
     """Points of the scene that the data set knows, in world coordinates; None where it knows of none."""
+    has_background: bool = True
+    """Whether there is anything beside the objects; where not, images are transparent there."""

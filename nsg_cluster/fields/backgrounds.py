@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
+import torch
 from jaxtyping import Float, Int
 from torch import Generator, Tensor, nn
 
@@ -11,7 +12,7 @@ from nsg_cluster.fields.grouped import Common
 from nsg_cluster.fields.nerf import NerfField, encode
 from nsg_cluster.fields.radiance import HashRadianceField
 
-__all__ = ["BackgroundField", "HashBackground", "NerfBackground"]
+__all__ = ["BackgroundField", "EmptyBackground", "HashBackground", "NerfBackground"]
 
 
 class BackgroundField(nn.Module, ABC):
@@ -89,3 +90,22 @@ class HashBackground(BackgroundField):
     def density(self, positions: Float[Tensor, "points 3"]) -> Float[Tensor, " points"]:
         """Return the density alone."""
         return self.field.density(positions)
+
+
+class EmptyBackground(BackgroundField):
+    """Nothing: of scenes that have objects alone."""
+
+    def forward(
+        self,
+        positions: Float[Tensor, "points 3"],
+        rays: Int[Tensor, " points"],
+        directions: Float[Tensor, "rays 3"],
+        generator: Generator | None = None,
+    ) -> tuple[Float[Tensor, " points"], Float[Tensor, "points 3"]]:
+        """Return no density, and black."""
+        del rays, directions, generator
+        return self.density(positions), torch.zeros_like(positions)
+
+    def density(self, positions: Float[Tensor, "points 3"]) -> Float[Tensor, " points"]:
+        """Return no density."""
+        return torch.zeros_like(positions[:, 0])

@@ -6,8 +6,9 @@ numbered class by class, so that whatever computes them finds its points in a ro
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -53,6 +54,38 @@ class NodesField(nn.Module, ABC):
         self, points: NodePoints, generator: Generator | None = None
     ) -> tuple[Float[Tensor, " points"], Float[Tensor, "points 3"]]:
         """Return density per scene unit, and color; the generator is the source of noise in training."""
+
+    @abstractmethod
+    def start_from(self, state: Mapping[str, Tensor]) -> None:
+        """Let every object begin as the only one of other nodes is; latent vectors keep the spread that they have.
+
+        Args:
+            state: The state of nodes of one object.
+
+        Raises:
+            ValueError: Shapes do not fit.
+        """
+
+    def _take(self, sources: Mapping[str, str], state: Mapping[str, Tensor]) -> None:
+        """Write what others have into parameters, each by its name in ``state``; a leading dimension of 1 is repeated.
+
+        Raises:
+            ValueError: One is missing there, or has another shape.
+        """
+        if surplus := set(state) - set(sources.values()):
+            raise ValueError(f"'{min(surplus)}' is there, and not here")
+        own = dict(self.named_parameters())
+        for name, source in sources.items():
+            shape = tuple(own[name].shape)
+            found = tuple(state[source].shape) if source in state else None
+            if found not in {shape, (1, *shape[1:])}:
+                raise ValueError(f"'{source}' is {found or 'missing'} there, and {shape} here")
+        with torch.no_grad():
+            for name, source in sources.items():
+                if name == "latents":
+                    own[name].add_(state[source])
+                else:
+                    own[name].copy_(state[source].expand_as(own[name]))
 
 
 class NerfNodes(NodesField):
@@ -101,6 +134,10 @@ class NerfNodes(NodesField):
             known.append(encode(points.places, self.place_frequencies))
         condition = Common(values=torch.cat(known, dim=1), owners=points.hits, groups=hits_of_network)
         return density, self.field.color(features, condition, groups=groups)
+
+    def start_from(self, state: Mapping[str, Tensor]) -> None:
+        """Let every network begin as the only one of other nodes is."""
+        self._take({name: name for name, _ in self.named_parameters()}, state)
 
     def _count(self, networks: Int[Tensor, " rows"]) -> list[int]:
         counts: list[int] = torch.bincount(networks, minlength=self.networks).tolist()
@@ -163,6 +200,10 @@ class HashNodes(NodesField):
         density = trunc_exp(outputs[:, 0]) * self.density_scale[objects]
         known = spherical_harmonics(points.directions, self.direction_degree)[points.hits]
         return density, torch.sigmoid(self.color_network(torch.cat([known, outputs[:, 1:]], dim=1)))
+
+    def start_from(self, state: Mapping[str, Tensor]) -> None:
+        """Let every grid begin as the only one of other nodes is."""
+        self._take({name: re.sub(r"^grids\.\d+\.", "grids.0.", name) for name, _ in self.named_parameters()}, state)
 
     def _encoded(
         self, positions: Float[Tensor, "points 3"], objects: Int[Tensor, " points"]

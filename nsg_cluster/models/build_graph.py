@@ -19,7 +19,7 @@ from nsg_cluster.config.graph import (
 from nsg_cluster.config.model import OccupancyConfig
 from nsg_cluster.core.errors import ConfigError
 from nsg_cluster.data.scene import Scene
-from nsg_cluster.fields.backgrounds import BackgroundField, HashBackground, NerfBackground
+from nsg_cluster.fields.backgrounds import BackgroundField, EmptyBackground, HashBackground, NerfBackground
 from nsg_cluster.fields.nerf import NerfField
 from nsg_cluster.fields.nodes import HashNodes, NerfNodes, NodesField
 from nsg_cluster.fields.radiance import HashRadianceField
@@ -28,7 +28,7 @@ from nsg_cluster.geometry.tracks import ObjectTracks, no_tracks
 from nsg_cluster.models.parts import build_hash_grid, build_occupancy, build_proposals
 from nsg_cluster.models.per_image import PerImage
 from nsg_cluster.models.per_object import PerObject
-from nsg_cluster.models.scene_graph import SceneGraph
+from nsg_cluster.models.scene_graph import SceneGraph, Shown
 from nsg_cluster.models.sky import Sky
 from nsg_cluster.ops.backends import check_backend
 from nsg_cluster.sampling.base import Sampler
@@ -50,23 +50,29 @@ def build_scene_graph(config: SceneGraphConfig, scene: Scene) -> SceneGraph:
     tracks = scene.tracks or no_tracks(max(len(scene.frame_numbers), 1))
     order = node_order(tracks)
     placements = _placed(tracks, order)
+    classes = tuple(tracks.class_names[index] for index in tracks.classes[order].tolist())
+    ids = tuple(tracks.ids[index] for index in order.tolist())
+    if config.objects.share == "all":
+        placements, classes, ids = replace(placements, objects=torch.zeros_like(placements.objects)), ("object",), (0,)
     half = float((scene.box[1] - scene.box[0]).max()) / 2
-    return SceneGraph(
-        _background(config, scene),
-        _sampler(config, scene),
+    graph = SceneGraph(
+        _background(config, scene) if scene.has_background else EmptyBackground(),
+        _sampler(config, scene) if scene.has_background else StratifiedSampler(1),
         build_nodes(config.objects, tracks),
         placements,
         per_image=PerImage(len(scene.train), unit=half, appearance=0, exposure=False, poses=config.poses is not None),
         per_object=PerObject(len(placements), is_refined=config.objects.poses is not None),
-        classes=tuple(tracks.class_names[index] for index in tracks.classes[order].tolist()),
-        tracks=tuple(tracks.ids[index] for index in order.tolist()),
+        classes=classes,
+        tracks=ids,
         near=scene.near,
         far=scene.far,
         samples_per_box=config.objects.samples,
         box_samples=config.objects.placing,
         removes_background=config.removes_background,
-        sky=Sky() if config.sky else None,
+        sky=Sky() if config.sky and scene.has_background else None,
     )
+    graph.show(Shown(placements=placements, has_background=scene.has_background))
+    return graph
 
 
 def node_order(tracks: ObjectTracks) -> Tensor:
@@ -84,6 +90,8 @@ def build_nodes(config: ObjectsConfig, tracks: ObjectTracks) -> NodesField:
     network_of = list(range(len(order)))
     if config.share == "class":
         network_of = torch.unique(tracks.classes[order], return_inverse=True)[1].tolist()
+    elif config.share == "all":
+        network_of = [0]
     networks = max(network_of, default=0) + 1
     if isinstance(config.field, ObjectHashConfig):
         return _hash_nodes(config, config.field, tracks, network_of)
@@ -118,11 +126,13 @@ def nerf_field(config: NerfFieldConfig, *, networks: int = 1, latent: int = 0, c
 
 def _hash_nodes(config: ObjectsConfig, field: ObjectHashConfig, tracks: ObjectTracks, grid_of: list[int]) -> HashNodes:
     check_backend(field.backend)
-    sizes = (tracks.sizes * tracks.margins)[node_order(tracks)]
+    units = (tracks.sizes * tracks.margins)[node_order(tracks)].amax(dim=1)
+    if config.share == "all":
+        units = units.mean(dim=0, keepdim=True)
     return HashNodes(
         [build_hash_grid(field.hash_grid, field.backend) for _ in range(max(grid_of, default=0) + 1)],
         grid_of,
-        units=sizes.amax(dim=1).tolist() if len(sizes) else [],
+        units=units.tolist(),
         hidden_width=field.hidden_width,
         geometry_features=field.geometry_features,
         direction_degree=field.direction_degree,

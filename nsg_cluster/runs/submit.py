@@ -31,6 +31,7 @@ from nsg_cluster.runs.image import Chosen, choose
 from nsg_cluster.runs.jobs import Jobs, read_jobs
 from nsg_cluster.runs.provisions import check_provisions, environment_here
 from nsg_cluster.runs.record import Record, RecordedTask, Sources, new_id, new_record, read_record, sources
+from nsg_cluster.runs.references import with_runs_found
 from nsg_cluster.runs.script import batch_script
 from nsg_cluster.tasks.lock import locked
 from nsg_cluster.tasks.orders import Orders
@@ -86,8 +87,9 @@ def make_plan(
         ContainerError: The image is missing, damaged, or has no code for the GPUs.
     """
     found = load_site(site)
-    experiment = load(path, overrides, variables={"storage": found.storage})
-    elements = expand(experiment)
+    storage = StoragePaths(Path(found.storage))
+    experiment = with_runs_found(load(path, overrides, variables={"storage": found.storage}), storage)
+    elements = tuple(with_runs_found(element, storage) for element in expand(experiment))
     check_provisions(found, elements)
     request = Request(
         max_parallel=max_parallel or experiment.resources.max_parallel,

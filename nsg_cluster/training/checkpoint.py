@@ -70,7 +70,7 @@ class Snapshot:
     samples: int | None = None
     """Field evaluations aimed at in the next step: fewer than configured where memory was short."""
     average: dict[str, Any] | None = None
-    """Running mean of the parameters, if one is kept."""
+    """Parameters that are evaluated instead of the model's own, if any are kept: a running mean, or Reptile's start."""
     errors: Tensor | None = None
     """What the error map remembers, if there is one."""
     loss_scale: tuple[float, int] = (1.0, 0)

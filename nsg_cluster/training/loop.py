@@ -108,7 +108,8 @@ def _resume(
     snapshot = checkpoint.load_newest(
         paths.checkpoints, identity=checkpoint.identity(experiment), report=passed_over.append
     )
-    state = new_state(experiment, scene, device, restart=0 if snapshot is None else snapshot.restart)
+    restart, is_restored = (0, False) if snapshot is None else (snapshot.restart, True)
+    state = new_state(experiment, scene, device, restart=restart, is_restored=is_restored)
     clock = Clock()
     if snapshot is not None:
         restore(state, snapshot)

@@ -44,6 +44,7 @@ class PreviewView:
         pixels = (rows[:, None] * width + columns).flatten().to(device)
         self._batch = RayBatch(rays=whole.rays[pixels], color=whole.color[pixels], alpha=whole.alpha[pixels])
 
+    @torch.no_grad()
     def render(self, model: Model) -> Preview:
         """Render the view without gradients; the model is left as it was."""
         shade = 1.0 if self._config.background == "white" else 0.0

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from nsg_cluster.config.schema import Experiment
+from nsg_cluster.config.schema import Experiment, SceneGraphConfig, TrainConfig
 from nsg_cluster.core.errors import CheckpointError
 from nsg_cluster.data.scene import Scene
 from nsg_cluster.models.base import Model
@@ -17,8 +18,10 @@ from nsg_cluster.training.average import WeightAverage
 from nsg_cluster.training.checkpoint import Snapshot
 from nsg_cluster.training.error_map import ErrorMap
 from nsg_cluster.training.generators import mix
+from nsg_cluster.training.object_start import begin_from
 from nsg_cluster.training.optimizer import build_optimizer
 from nsg_cluster.training.precision import LossScale, use_precision
+from nsg_cluster.training.reptile import Reptile
 
 __all__ = ["State", "begin_with", "new_state", "restore", "snapshot_of"]
 
@@ -42,27 +45,48 @@ class State:
     """Starts given up before this one."""
 
 
-def new_state(experiment: Experiment, scene: Scene, device: torch.device, *, restart: int = 0) -> State:
+def new_state(
+    experiment: Experiment, scene: Scene, device: torch.device, *, restart: int = 0, is_restored: bool = False
+) -> State:
     """Build a model and all that goes with it; each start has initial weights of its own.
 
+    Args:
+        experiment: What is trained.
+        scene: On what.
+        device: Where.
+        restart: Starts given up before this one.
+        is_restored: Whether its weights will be replaced by those of a snapshot.
+
     Raises:
-        ConfigError: The model does not fit the scene.
+        ConfigError: The model does not fit the scene, or not the start that it is given.
         MachineError: A backend or a precision is not available here.
     """
     config, cameras = experiment.train, scene.train.cameras
     model = build_model(experiment.model, scene, seed=mix(experiment.seed, restart)).to(device).train()
+    start = experiment.model.objects.start_from if isinstance(experiment.model, SceneGraphConfig) else None
+    if start is not None and not is_restored:
+        begin_from(model, Path(start))
     use_precision(model, config, device)
+    optimizer = build_optimizer(model, config.optimizer)
     has_map = config.pixels == "error_map"
     return State(
         model=model,
-        optimizer=build_optimizer(model, config.optimizer),
+        optimizer=optimizer,
         rays=config.rays,
         samples=config.samples,
-        average=WeightAverage(model, config.ema_decay) if config.ema_decay is not None else None,
+        average=_average(model, optimizer, config),
         error_map=ErrorMap(len(cameras), cameras.height, cameras.width, device) if has_map else None,
         loss_scale=LossScale(is_used=config.precision == "float16"),
         restart=restart,
     )
+
+
+def _average(model: Model, optimizer: torch.optim.Optimizer, config: TrainConfig) -> WeightAverage | None:
+    """Return what keeps the weights that are evaluated, where these are not the model's own."""
+    if config.reptile is not None:
+        inner, rate = config.reptile.inner_steps, config.reptile.rate
+        return Reptile(model, optimizer, inner_steps=inner, rate=rate, steps=config.steps)
+    return WeightAverage(model, config.ema_decay) if config.ema_decay is not None else None
 
 
 def restore(state: State, snapshot: Snapshot) -> None:
@@ -89,7 +113,7 @@ def begin_with(state: State, weights: Mapping[str, Tensor]) -> tuple[str, ...]:
         raise CheckpointError("none of the weights fits the model; train.start_from must name a run of the same model")
     state.model.load_state_dict(ours | fitting)
     if state.average is not None:
-        state.average = WeightAverage(state.model, state.average.decay)
+        state.average.load(dict(state.model.named_parameters()))
     return tuple(name for name in ours if name not in fitting)
 
 

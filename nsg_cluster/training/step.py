@@ -17,6 +17,7 @@ from nsg_cluster.training.generators import Purpose, step_generator
 from nsg_cluster.training.guards import Vitals, check_finite, measure_vitals
 from nsg_cluster.training.objective import Score, background_colors, score
 from nsg_cluster.training.optimizer import clip_gradients, set_learning_rates
+from nsg_cluster.training.reptile import task_of
 from nsg_cluster.training.state import State
 
 __all__ = ["MAX_RAYS", "MIN_RAYS", "Step", "next_rays", "take_step"]
@@ -122,7 +123,7 @@ def _forward(experiment: Experiment, batches: RayBatches, state: State) -> _Forw
         return step_generator(experiment.seed, restart=state.restart, step=state.step, purpose=purpose, device=device)
 
     model.before_step(state.step, generator("occupancy"))
-    pixels = _draw(config, batches, state, generator("batch"))
+    pixels = _draw(experiment, batches, state, generator("batch"))
     batch = batches.at(pixels)
     background = background_colors(config.background, state.rays, generator=generator("background"), device=device)
     truth = batch.over(background)
@@ -180,9 +181,14 @@ def _sum(scores: Sequence[Score]) -> Score:
     )
 
 
-def _draw(config: TrainConfig, batches: RayBatches, state: State, generator: Generator) -> Int[Tensor, " rays"]:
+def _draw(experiment: Experiment, batches: RayBatches, state: State, generator: Generator) -> Int[Tensor, " rays"]:
+    config = experiment.train
     if state.error_map is not None:
         return state.error_map.draw(state.rays, generator)
+    if config.reptile is not None:
+        inner, tasks = config.reptile.inner_steps, batches.num_frames
+        task = task_of(state.step, inner_steps=inner, tasks=tasks, seed=experiment.seed, restart=state.restart)
+        return batches.draw_of_frame(task, state.rays, generator)
     crop = config.center_crop
     fraction = crop.fraction if crop is not None and state.step < crop.steps else 1.0
     return batches.draw_pixels(state.rays, generator, one_image=config.pixels == "one_image", fraction=fraction)

@@ -16,6 +16,7 @@ from tests.benchmarks.measure import gauges, machine
 NAMES = (
     "boxes",
     "street",
+    "object_start",
     "hash_step",
     "volume",
     "rendering",

@@ -69,6 +69,16 @@ def test_the_files_of_the_published_run_are_read(data_root: Path) -> None:
     assert short.items() <= long.items()
 
 
+def test_a_start_that_was_learned_elsewhere_is_to_be_learned_here(tmp_path: Path) -> None:
+    file = tmp_path / "config.txt"
+    file.write_text(TRAIN + "use_obj_meta = True\nobj_meta_dir = ./data/meta_data.pth\n")
+    made = convert(read_options(file))
+    assert [note for note in made.notes if "start_from" in note] == [
+        "use_obj_meta: learn a start with configs/car_start.yaml, and name its run as model.objects.start_from"
+    ]
+    assert not any("meta" in key for key in made.settings)
+
+
 def test_virtual_kitti_and_networks_of_single_objects_are_converted(tmp_path: Path) -> None:
     made: Any = experiment(
         tmp_path, "datadir = ./data/vkitti/Scene06/fog\ndataset_type = vkitti\nobject_setting = 1\ni_embed = -1\n"

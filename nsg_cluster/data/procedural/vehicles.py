@@ -15,7 +15,7 @@ from jaxtyping import Float
 from nsg_cluster.data.procedural.lighting import choose, linear_color, plain
 from nsg_cluster.data.procedural.solids import Box, Cylinder, Paint, Solid
 
-__all__ = ["VEHICLES", "Vehicle", "placed"]
+__all__ = ["VEHICLES", "Vehicle", "any_vehicle", "placed"]
 
 GLASS, TIRE, CHASSIS = "#1d2b3a", "#1c1c1e", "#2c2f33"
 LAMP_SIDE = 0.2
@@ -134,17 +134,19 @@ def _car(
     return Vehicle(model=model, label=label, color=name, size=size, parts=tuple(parts))
 
 
-def _truck() -> Vehicle:
-    length, height, width = 6.9, 3.1, 2.4
+def _truck(size: tuple[float, float, float], color: tuple[str, str], panels: tuple[str, str]) -> Vehicle:
+    """Return a truck: a chassis, a cab in front, a box of two colors behind it."""
+    length, height, width = size
+    name, code = color
     half = length / 2 - LAMP_DEPTH
     parts = [
         _block((-half, half), 0.8 * width, (0.35, 0.75), plain(CHASSIS), 0.1),
-        _block((1.9, half), 0.96 * width, (0.75, 2.5), _windows("#c1440e", 0.875, 1.6)),
-        _block((-half, 1.7), width, (0.75, height), _panels("#e8e4da", "#4f7cac", 0.85), 0.2),
-        *_wheels((-2.4, -1.3, 2.5), width, 0.45),
+        _block((half - 1.52, half), 0.96 * width, (0.75, 2.5), _windows(code, 0.875, 1.6)),
+        _block((-half, half - 1.72), width, (0.75, height), _panels(*panels, 0.85), 0.2),
+        *_wheels((-half + 1.02, -half + 2.12, half - 0.92), width, 0.45),
         *_lamps(length, 0.8 * width, 0.55),
     ]
-    return Vehicle(model="BoxTruck", label="Truck", color="Orange", size=(length, height, width), parts=tuple(parts))
+    return Vehicle(model="BoxTruck", label="Truck", color=name, size=size, parts=tuple(parts))
 
 
 def _bus() -> Vehicle:
@@ -157,6 +159,24 @@ def _bus() -> Vehicle:
         *_lamps(length, width, 0.8),
     ]
     return Vehicle(model="CityBus", label="Truck", color="Yellow", size=(length, height, width), parts=tuple(parts))
+
+
+def any_vehicle(random: np.random.Generator) -> Vehicle:
+    """Return a vehicle drawn at random: six of ten are cars, the others vans and trucks."""
+    color, other = (f"#{random.integers(30, 240, 3).astype(np.uint8).tobytes().hex()}" for _ in range(2))
+    draw = random.uniform
+    kind = draw()
+    if kind < 0.2:
+        return _truck((draw(6.2, 8.5), draw(2.7, 3.3), draw(2.2, 2.5)), ("Any", color), ("#e8e4da", other))
+    if kind < 0.4:
+        length, height = draw(4.4, 5.4), draw(1.85, 2.3)
+        cabin = (-length / 2 + 0.04, length * draw(0.25, 0.33))
+        size = (length, height, draw(1.8, 2.0))
+        return _car("Van", ("Any", color), size, label="Van", belt=draw(1.0, 1.2), cabin=cabin, clearance=0.25)
+    length, height = draw(3.5, 4.9), draw(1.15, 1.6)
+    cabin = (-length * draw(0.3, 0.48), length * draw(0.05, 0.2))
+    belt, clearance = height * draw(0.55, 0.65), draw(0.13, 0.22)
+    return _car("Car", ("Any", color), (length, height, draw(1.65, 1.9)), belt=belt, cabin=cabin, clearance=clearance)
 
 
 VEHICLES = (
@@ -172,7 +192,7 @@ VEHICLES = (
         pitch=1.7,
     ),
     _car("Hatchback", ("Green", "#3c8d5a"), (3.6, 1.52, 1.7), belt=0.92, cabin=(-1.75, 0.45)),
-    _truck(),
+    _truck((6.9, 3.1, 2.4), ("Orange", "#c1440e"), ("#e8e4da", "#4f7cac")),
     _bus(),
     _car("Roadster", ("Blue", "#2f5fb3"), (4.2, 1.16, 1.84), belt=0.72, cabin=(-1.3, 0.25), clearance=0.14),
 )

@@ -11,12 +11,15 @@ import pytest
 import torch
 import trimesh
 
+from nsg_cluster.config.lone_objects import ObjectViewsData
 from nsg_cluster.config.objects import ObjectsData
 from nsg_cluster.core.errors import DataError
 from nsg_cluster.core.paths import ObjectPaths
 from nsg_cluster.data.loaders import load_scene
 from nsg_cluster.data.scene import Scene, Views
+from nsg_cluster.geometry.boxes import world_to_box
 from nsg_cluster.geometry.cameras import image_rays
+from nsg_cluster.ops.boxes import intersect_boxes
 from tests.objects.shapes import blender_or_skip, render, settings
 
 FOCAL_PX = 1.3889 * 48
@@ -121,3 +124,23 @@ def test_a_broken_depth_is_refused(bunny: ObjectsData, content: bytes) -> None:
             load_scene(bunny)
     finally:
         file.write_bytes(before)
+
+
+def test_rendered_models_are_seen_alone_in_boxes_that_hold_them(bunny: ObjectsData, scene: Scene) -> None:
+    folder = bunny.folder.parent
+    found = load_scene(ObjectViewsData(kind="object_views", root=str(folder), length=4.0, seed=3))
+    assert found.tracks is not None and len(found.train) == len(scene.train) and not found.has_background
+    assert float(found.tracks.sizes.max()) == pytest.approx(4.0)
+    maps = world_to_box(found.tracks.object_to_world, found.tracks.placed_sizes * 1.001)
+    for view in range(len(found.train)):
+        rays = image_rays(found.train.cameras, view)
+        at = torch.zeros(len(rays), 1, dtype=torch.long)
+        entries, exits = intersect_boxes(rays.origins, rays.directions, maps, at)
+        opaque = found.train.images[view, ..., 3].flatten() == 255
+        assert not (opaque & ~(exits > entries)[:, 0]).any()
+    lengths = {
+        axis: load_scene(ObjectViewsData(kind="object_views", root=str(folder), forward=axis)).tracks.sizes[0]  # type: ignore[union-attr]
+        for axis in ("x", "y", "-x")
+    }
+    torch.testing.assert_close(lengths["x"], lengths["y"][[2, 1, 0]])
+    torch.testing.assert_close(lengths["x"], lengths["-x"])
