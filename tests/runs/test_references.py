@@ -57,7 +57,12 @@ def test_an_id_the_beginning_of_one_and_the_last_run_become_folders(storage: Sto
 def test_weights_to_begin_with_are_those_of_a_run_or_a_folder(storage: StoragePaths, tmp_path: Path) -> None:
     def begun(word: str) -> str | None:
         made = Experiment.model_validate(
-            {"name": "x", "data": {}, "model": {"kind": "instant_ngp"}, "train": {"start_from": word}}
+            {
+                "name": "x",
+                "data": {"kind": "synthetic"},
+                "model": {"kind": "instant_ngp"},
+                "train": {"start_from": word},
+            }
         )
         return with_runs_found(made, storage).train.start_from
 
