@@ -16,6 +16,7 @@ PAGES = sorted(
         CHECKOUT / "README.md",
         CHECKOUT / "CHANGELOG.md",
         CHECKOUT / "csrc" / "README.md",
+        CHECKOUT / "docs" / "migration.md",
         CHECKOUT / "singularity" / "README.md",
     ]
 )

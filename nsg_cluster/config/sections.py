@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from nsg_cluster.core.documents import KeyPath
 
-__all__ = ["all_keys", "is_table", "keys", "kinds", "models_at", "path_of"]
+__all__ = ["all_keys", "below", "is_table", "keys", "kinds", "models_at", "path_of"]
 
 Models = tuple[type[BaseModel], ...]
 
@@ -55,7 +55,7 @@ def _alternatives(annotation: Any) -> Iterator[Any]:
 
 
 @cache
-def _below(models: Models, key: str) -> Models:
+def below(models: Models, key: str) -> Models:
     """Return the models of the section under a key, none where it holds something else."""
     annotations = [fields[key] for fields in map(_fields, models) if key in fields]
     members = dict.fromkeys(member for annotation in annotations for member in _alternatives(annotation))
@@ -74,7 +74,7 @@ def models_at(model: type[BaseModel], mapping: Mapping[str, Any], path: KeyPath)
     here: Any = mapping
     for key in path:
         here = here.get(key) if isinstance(here, Mapping) else None
-        models = narrowed(_below(models, str(key)), here)
+        models = narrowed(below(models, str(key)), here)
     return models
 
 
@@ -96,7 +96,7 @@ def path_of(model: type[BaseModel], mapping: Mapping[str, Any], location: KeyPat
         if part == "[key]":
             continue
         path = (*path, part)
-        models = _below(models, str(part))
+        models = below(models, str(part))
         here = here.get(part) if isinstance(here, Mapping) else None
     return path
 
@@ -109,6 +109,6 @@ def all_keys(model: type[BaseModel]) -> dict[str, list[str]]:
         prefix, models = waiting.pop(0)
         for key in keys(models):
             found.setdefault(key, []).append(prefix + key)
-            if below := _below(models, key):
-                waiting.append((f"{prefix}{key}.", below))
+            if inner := below(models, key):
+                waiting.append((f"{prefix}{key}.", inner))
     return found

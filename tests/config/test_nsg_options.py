@@ -13,7 +13,7 @@ from nsg_cluster.config.schema import Experiment
 from nsg_cluster.core.documents import Place, YamlDocument
 from nsg_cluster.core.errors import ConfigError
 
-README = Path(__file__).resolve().parents[2] / "README.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "migration.md"
 TRAIN = """expname = kitti tracking/0006
 datadir = ./data/kitti/training/image02/0006
 dataset_type = kitti
@@ -108,7 +108,7 @@ def test_a_mistake_is_told_in_one_sentence(tmp_path: Path, text: str, words: str
     assert "\n" not in str(caught.value)
 
 
-def test_every_option_with_an_effect_is_in_the_migration_table_of_the_readme() -> None:
-    text = README.read_text()
+def test_every_option_with_an_effect_is_in_the_migration_table() -> None:
+    text = PAGE.read_text()
     assert not [name for name, (key, _) in OPTIONS.items() if f"| `{name}` | `{key}` |" not in text]
     assert not [name for name in (*DEAD, *ELSEWHERE) if f"`{name}`" not in text]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -114,6 +115,52 @@ def write_llff(scene: Scene, root: Path, bounds: tuple[float, float] = (2.0, 6.0
     matrices = torch.stack([-up, right, back, position, hwf], dim=2)
     near_far = torch.tensor([bounds]).double().expand(len(cameras), 2)
     np.save(root / "poses_bounds.npy", torch.cat([matrices.flatten(1), near_far], dim=1).numpy())
+
+
+def write_colmap(scene: Scene, root: Path, *, points: int = 500) -> int:
+    """Write all views as a reconstruction by COLMAP's own library, and return after how many one is held out.
+
+    Held-out views are named so that `hold_out` finds just them; points lie where rays of training views end.
+    """
+    import pycolmap
+
+    every, rest = divmod(len(scene.train) + len(scene.test), len(scene.test))
+    assert rest == 0, "as many training views between two held-out ones everywhere"
+    made = pycolmap.Reconstruction()
+    kept = iter(range(len(scene.train)))
+    for number in range(every * len(scene.test)):
+        views, index = (scene.train, next(kept)) if number % every else (scene.test, number // every)
+        _register(made, views, index, number, root / "images")
+    depth = scene.train.depth
+    assert depth is not None
+    for number in range(points):
+        rays, far = (
+            image_rays(scene.train.cameras, number % len(scene.train)),
+            depth[number % len(scene.train)].flatten(),
+        )
+        hit = far.isfinite().nonzero()[:, 0]
+        pixel = hit[(7919 * number) % len(hit)]
+        place = rays.origins[pixel] + far[pixel] * rays.directions[pixel]
+        made.add_point3D(place.double().numpy(), pycolmap.Track(), np.zeros(3, dtype=np.uint8))
+    (root / "sparse" / "0").mkdir(parents=True)
+    made.write_binary(str(root / "sparse" / "0"))
+    return every
+
+
+def _register(made: Any, views: Views, index: int, number: int, folder: Path) -> None:
+    import pycolmap
+
+    cameras, name = views.cameras, f"shot_{number:04d}"
+    intrinsics = [*cameras.focal_px[index].tolist(), *cameras.center_px[index].tolist()]
+    made.add_camera_with_trivial_rig(
+        pycolmap.Camera(
+            model="PINHOLE", width=cameras.width, height=cameras.height, params=intrinsics, camera_id=number + 1
+        )
+    )
+    pose = pycolmap.Rigid3d(np.linalg.inv(opencv_poses(cameras)[index].numpy())[:3])
+    image = pycolmap.Image(name=f"{name}.png", camera_id=number + 1, image_id=number + 1)
+    made.add_image_with_trivial_frame(image, pose)
+    pictures(folder, replace(views, images=views.images[index : index + 1]), [name])
 
 
 def same_up_to_a_frame(read: Cameras, written: Cameras) -> None:
