@@ -10,9 +10,17 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from nsg_cluster.config.base import Config, PositiveFloat, PositiveInt, RunReference
+from nsg_cluster.config.base import Config, Folder, PositiveFloat, PositiveInt, RunReference
 
-__all__ = ["EditConfig", "FreezeConfig", "InsertConfig", "ManipulateConfig", "MoveConfig", "RotateConfig"]
+__all__ = [
+    "EditConfig",
+    "FollowConfig",
+    "FreezeConfig",
+    "InsertConfig",
+    "ManipulateConfig",
+    "MoveConfig",
+    "RotateConfig",
+]
 
 Track = Annotated[int, Field(ge=0)]
 Vector = tuple[float, float, float]
@@ -42,17 +50,55 @@ class RotateConfig(Config):
     """Turn bit by bit, from nothing in the first picture to all of it in the last."""
 
 
+class FollowConfig(Config):
+    """Whose way an object takes."""
+
+    track: Track
+    """Track of this run; the object is there while this one is."""
+    by: Vector = (0.0, 0.0, 0.0)
+    """Where from it: forward, down, to its left, along the axes of the followed one."""
+
+
 class InsertConfig(Config):
-    """What is put in, and where."""
+    """What is put in, and where: it stands ``at`` a place, goes from there ``to`` others, or follows a track."""
 
     source: Annotated[RunReference | None, Field(alias="from")] = None
     """Run whose object it is: its id, the beginning of one, ``@last``, or its folder; this very run by default."""
     track: Track
     """Track in that run."""
-    at: Vector
+    at: Vector | None = None
     """Where the middle of its bottom comes to stand, in world coordinates."""
-    yaw_deg: float = 0.0
-    """Angle of its forward direction about the vertical, counted from x to -z."""
+    to: Vector | Annotated[tuple[Vector, ...], Field(min_length=1)] | None = None
+    """Where it goes from ``at``, over the pictures of the path: a place, or several one after another, at even
+    speed."""
+    follow: FollowConfig | None = None
+    """Instead of ``at``: go beside a track of this run."""
+    yaw_deg: float | None = None
+    """Angle of its forward direction about the vertical, counted from x to -z. By default 0, the direction in which it
+    goes, or that of what it follows."""
+
+    @model_validator(mode="after")
+    def _is_somewhere(self) -> InsertConfig:
+        if (self.at is None) == (self.follow is None):
+            raise ValueError("insert needs at, the place where the object stands, or follow, and not both")
+        if self.to is not None and self.at is None:
+            raise ValueError("to says where it goes from at; with follow it goes where the followed one goes")
+        return self
+
+    @property
+    def places(self) -> tuple[Vector, ...]:
+        """Places that it comes to, one after another; none where it follows a track."""
+        if self.at is None:
+            return ()
+        return (self.at, *_places(self.to))
+
+
+def _places(to: Vector | tuple[Vector, ...] | None) -> tuple[Vector, ...]:
+    """Return one place, several, or none, as several."""
+    if to is None:
+        return ()
+    several = tuple(place for place in to if isinstance(place, tuple))
+    return several or (tuple(to),)  # type: ignore[return-value] # a place, as it is none of several
 
 
 class FreezeConfig(Config):
@@ -67,11 +113,24 @@ class FreezeConfig(Config):
 class ManipulateConfig(Config):
     """A named manipulation of the original Neural Scene Graphs, seen over the pictures of the path."""
 
-    name: Literal["rotate", "dance", "move", "switch_location", "oversample", "traffic_jam", "translate"]
-    """``rotate``: one object turns from -6 to 6 degrees. ``dance``: all turn from -36 to 36 degrees. ``translate``: all
-    move from -2 to 2 along z. ``move``: one object goes along its track while all else is frozen in the first frame.
+    name: Literal[
+        "rotate",
+        "360_rotate",
+        "dance",
+        "move",
+        "move_left",
+        "switch_location",
+        "oversample",
+        "traffic_jam",
+        "translate",
+        "handcrafted",
+    ]
+    """``rotate``: one object turns from -6 to 6 degrees. ``360_rotate``: one turns once around. ``dance``: all turn
+    from -36 to 36 degrees. ``translate``: all move from -2 to 2 along z. ``move``: one object goes along its track
+    while all else is frozen in the first frame. ``move_left``: all go 2 ahead and turn 30 degrees to the left.
     ``switch_location``: objects take each other's places. ``oversample``: as many objects again, at places of other
-    frames. ``traffic_jam``: all objects of all frames at once, but none inside another."""
+    frames. ``traffic_jam``: all objects of all frames at once, but none inside another. ``handcrafted``: objects stand
+    where ``tables`` says (handcrafted_set_01, …)."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Seed of what is chosen at random."""
     gap: PositiveFloat = 1.2
@@ -79,6 +138,16 @@ class ManipulateConfig(Config):
     out."""
     most: PositiveInt = 64
     """``traffic_jam``: objects in a picture at most."""
+    tables: Folder | None = None
+    """``handcrafted``: folder of ``000.txt``, ``001.txt``, …, one for each picture, as ``render.nodes`` writes them: a
+    line for each object with x, y (of its bottom), z, yaw in radians, track; more columns are ignored. A picture
+    without a file stays as it is."""
+
+    @model_validator(mode="after")
+    def _has_tables(self) -> ManipulateConfig:
+        if (self.name == "handcrafted") != (self.tables is not None):
+            raise ValueError("manipulate 'handcrafted' needs tables, the folder of its text files, and no other has it")
+        return self
 
 
 class EditConfig(Config):
@@ -91,7 +160,7 @@ class EditConfig(Config):
     rotate: RotateConfig | None = None
     """Turn objects."""
     insert: InsertConfig | None = None
-    """Put in an object of this run or another one; it stands still."""
+    """Put in an object of this run or another one."""
     swap: tuple[Track, Track] | None = None
     """Two tracks that come to look like each other."""
     freeze: FreezeConfig | None = None

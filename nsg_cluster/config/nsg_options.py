@@ -26,7 +26,17 @@ FIELDS = ("model.background.field", "model.objects.field")
 BACKGROUNDS = ("train.background", "evaluate.background", "render.background")
 # What the original's options are where they do nothing.
 UNSET = (False, 0, -1)
-MANIPULATIONS = ("rotate", "dance", "move", "switch_location", "oversample", "traffic_jam", "translate")
+MANIPULATIONS = (
+    "rotate",
+    "360_rotate",
+    "dance",
+    "move",
+    "move_left",
+    "switch_location",
+    "oversample",
+    "traffic_jam",
+    "translate",
+)
 
 DEAD = (
     "training_factor",
@@ -259,6 +269,11 @@ def _manipulate(made: Converted, value: Any) -> None:
         made.settings["render.edits"] = [{"only": "background"}]
     elif value in MANIPULATIONS:
         made.settings["render.edits"] = [{"manipulate": {"name": value}}]
+    elif str(value).startswith("handcrafted"):
+        made.notes.append(
+            f"manipulate {value}: write it as render.edits: [{{manipulate: {{name: handcrafted, tables: FOLDER}}}}], "
+            "the folder of its text files"
+        )
     else:
         made.notes.append(f"manipulate {value}: write it as render.edits with move, rotate, remove and insert")
 

@@ -10,15 +10,25 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from nsg_cluster.config.edits import EditConfig, FreezeConfig, InsertConfig, MoveConfig, RotateConfig
+from nsg_cluster.config.edits import (
+    EditConfig,
+    FreezeConfig,
+    InsertConfig,
+    ManipulateConfig,
+    MoveConfig,
+    RotateConfig,
+)
 from nsg_cluster.core.errors import ConfigError
 from nsg_cluster.geometry.placements import Placements
 from nsg_cluster.models.manipulations import manipulated, placed_in, shifted, turned
+from nsg_cluster.models.tables_by_hand import placed_by_hand
+from nsg_cluster.models.ways import upright, way_beside, way_through
 
 __all__ = ["Edited", "Newcomer", "apply_edits", "rows_of_pictures"]
 
@@ -107,9 +117,9 @@ def _applied(edit: EditConfig, edited: Edited, where: str, newcomers: Callable[[
     if edit.only == "background":
         rows = rows.chosen(torch.zeros(0, dtype=torch.long))
     elif edit.manipulate is not None:
-        rows = manipulated(edit.manipulate, rows, edited.observed, edited.progress)
+        rows = _manipulated(edit.manipulate, edited, where)
     elif edit.insert is not None:
-        rows = _inserted(edit.insert, rows, newcomers(edit.insert))
+        rows = _inserted(edit.insert, edited, newcomers(edit.insert), where)
     elif edit.move is not None:
         rows = _moved(edit.move, edited, where)
     elif edit.rotate is not None:
@@ -149,23 +159,34 @@ def _moved(move: MoveConfig, edited: Edited, where: str) -> Placements:
     return shifted(rows, by * share[:, None])
 
 
-def _inserted(insert: InsertConfig, rows: Placements, newcomer: Newcomer) -> Placements:
-    """Put an object into every picture."""
-    pictures = rows.num_frames
-    angle = torch.tensor(math.radians(insert.yaw_deg))
-    c, s = angle.cos(), angle.sin()
-    zero, one = torch.zeros(()), torch.ones(())
-    rotation = torch.stack([c, zero, s, zero, one, zero, -s, zero, c]).view(3, 3)
-    center = torch.tensor(insert.at)
-    center[1] -= newcomer.row.sizes[0, 1] / 2
-    pose = torch.cat([rotation, center[:, None]], dim=1)
+def _manipulated(manipulation: ManipulateConfig, edited: Edited, where: str) -> Placements:
+    if manipulation.tables is None:
+        return manipulated(manipulation, edited.rows, edited.observed, edited.progress)
+    folder = Path(manipulation.tables)
+    return placed_by_hand(folder, edited.rows, edited.observed, lambda track: edited.index(track, where))
+
+
+def _inserted(insert: InsertConfig, edited: Edited, newcomer: Newcomer, where: str) -> Placements:
+    """Put an object into every picture, or into those in which what it follows is."""
+    rows = edited.rows
+    if insert.follow is not None:
+        leader = rows.chosen(edited.of_track(insert.follow.track, where))
+        pictures, poses = leader.frames, way_beside(leader, insert.follow.by, float(newcomer.row.sizes[0, 1]))
+        if insert.yaw_deg is not None:
+            yaws = torch.full((len(pictures),), math.radians(insert.yaw_deg))
+            poses = torch.cat([upright(yaws), poses[:, :, 3:]], dim=2)
+    else:
+        pictures = torch.arange(rows.num_frames)
+        poses = way_through(insert.places, rows.num_frames, insert.yaw_deg)
+        poses[:, 1, 3] -= newcomer.row.sizes[0, 1] / 2
+    count = len(pictures)
     added = Placements(
-        objects=torch.full((pictures,), newcomer.object),
-        frames=torch.arange(pictures),
-        object_to_world=pose.expand(pictures, 3, 4),
-        sizes=newcomer.row.sizes[:1].expand(pictures, 3),
-        anchors=newcomer.row.anchors[:1].expand(pictures, 3),
-        sources=torch.full((pictures,), -1),
+        objects=torch.full((count,), newcomer.object),
+        frames=pictures,
+        object_to_world=poses,
+        sizes=newcomer.row.sizes[:1].expand(count, 3),
+        anchors=newcomer.row.anchors[:1].expand(count, 3),
+        sources=torch.full((count,), -1),
         table=rows.table,
     )
     return rows.joined(added)

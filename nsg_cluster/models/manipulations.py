@@ -7,18 +7,21 @@ vertical from x to -z.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor
 
 from nsg_cluster.config.edits import ManipulateConfig
 from nsg_cluster.geometry.placements import Placements
+from nsg_cluster.models.ways import upright
 
 __all__ = ["manipulated", "placed_in", "shifted", "turned"]
 
 ROTATE_DEG, DANCE_DEG, TRANSLATE = 6.0, 36.0, 2.0
+LEFT_DEG, LEFT_AHEAD = 30.0, 2.0
 
 
 def manipulated(
@@ -32,26 +35,31 @@ def manipulated(
         observed: A row group for each frame of the data set.
         progress: How far along the path the picture of each row is.
     """
-    random = Generator().manual_seed(manipulation.seed)
-    swing = 2.0 * progress - 1.0
-    if manipulation.name == "rotate":
-        return turned(rows, math.radians(ROTATE_DEG) * swing * (rows.objects == _any_of(rows.objects, random)))
-    if manipulation.name == "dance":
-        return turned(rows, math.radians(DANCE_DEG) * swing)
-    if manipulation.name == "translate":
-        return shifted(rows, TRANSLATE * swing[:, None] * torch.tensor([0.0, 0.0, 1.0]))
-    if manipulation.name in {"move", "switch_location"}:
-        return (_one_moves if manipulation.name == "move" else _switched)(rows, random)
-    candidates = torch.randperm(len(observed), generator=random)
-    return _filled(rows, observed, candidates, manipulation, twice=manipulation.name == "oversample")
+    random, swing = Generator().manual_seed(manipulation.seed), 2.0 * progress - 1.0
+    kinds: dict[str, Callable[[], Placements]] = {
+        "rotate": lambda: turned(rows, math.radians(ROTATE_DEG) * swing * _is_one(rows, random)),
+        "360_rotate": lambda: turned(rows, 2.0 * math.pi * progress * _is_one(rows, random)),
+        "dance": lambda: turned(rows, math.radians(DANCE_DEG) * swing),
+        "move": lambda: _one_moves(rows, random),
+        "move_left": lambda: _driven_left(rows, progress),
+        "switch_location": lambda: _switched(rows, random),
+        "translate": lambda: shifted(rows, TRANSLATE * swing[:, None] * torch.tensor([0.0, 0.0, 1.0])),
+        "oversample": lambda: _filled(rows, observed, random, manipulation, twice=True),
+        "traffic_jam": lambda: _filled(rows, observed, random, manipulation, twice=False),
+    }
+    return kinds[manipulation.name]()
+
+
+def _driven_left(rows: Placements, progress: Float[Tensor, " rows"]) -> Placements:
+    """Let all drive ahead and turn to the left, on the mean of the headings before and after."""
+    angles = -math.radians(LEFT_DEG) * progress
+    ahead = turned(rows, angles / 2).object_to_world[:, :, 0]
+    return turned(shifted(rows, LEFT_AHEAD * progress[:, None] * ahead), angles)
 
 
 def turned(rows: Placements, angles: Float[Tensor, " rows"]) -> Placements:
     """Return rows turned about the vertical through their middles."""
-    c, s = angles.cos(), angles.sin()
-    zero, one = torch.zeros_like(c), torch.ones_like(c)
-    turn = torch.stack([c, zero, s, zero, one, zero, -s, zero, c], dim=1).view(-1, 3, 3)
-    pose = rows.object_to_world
+    turn, pose = upright(angles), rows.object_to_world
     return replace(rows, object_to_world=torch.cat([turn @ pose[:, :, :3], pose[:, :, 3:]], dim=2))
 
 
@@ -74,15 +82,16 @@ def placed_in(rows: Placements, which: Int[Tensor, " taken"], pictures: Int[Tens
     )
 
 
-def _any_of(objects: Int[Tensor, " rows"], random: Generator) -> int:
-    """Return one of the objects, drawn at random; -1 where there is none."""
-    kinds = torch.unique(objects)
-    return int(kinds[torch.randint(len(kinds), (1,), generator=random)]) if len(kinds) else -1
+def _is_one(rows: Placements, random: Generator) -> Bool[Tensor, " rows"]:
+    """Return which rows are of one object, drawn at random."""
+    kinds = torch.unique(rows.objects)
+    one = kinds[torch.randint(len(kinds), (1,), generator=random)] if len(kinds) else -1
+    return rows.objects == one
 
 
 def _one_moves(rows: Placements, random: Generator) -> Placements:
     """Freeze all objects but one in the first picture."""
-    moving = rows.objects == _any_of(rows.objects, random)
+    moving = _is_one(rows, random)
     still = torch.nonzero((rows.frames == 0) & ~moving)[:, 0]
     pictures = torch.arange(rows.num_frames)
     frozen = placed_in(rows, still.repeat(len(pictures)), pictures.repeat_interleave(len(still)))
@@ -103,9 +112,10 @@ def _switched(rows: Placements, random: Generator) -> Placements:
 
 
 def _filled(
-    rows: Placements, observed: Placements, candidates: Tensor, manipulation: ManipulateConfig, *, twice: bool
+    rows: Placements, observed: Placements, random: Generator, manipulation: ManipulateConfig, *, twice: bool
 ) -> Placements:
     """Add observed rows to each picture where they keep their distance: as many again, or as many as fit."""
+    candidates = torch.randperm(len(observed), generator=random)
     taken, pictures = [], []
     for picture in range(rows.num_frames):
         here = torch.nonzero(rows.frames == picture)[:, 0]

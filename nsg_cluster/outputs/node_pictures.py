@@ -1,7 +1,8 @@
 """Pictures of the nodes of a scene graph: which object and which class each pixel shows, and how much of it.
 
 Raw files hold numbers: 8-bit opacities by node in an ``.npz``, and 16-bit PNG in which 0 is the background and an
-object's number is its track's plus one, as the instance maps of Virtual KITTI 2 count.
+object's number is its track's plus one, as the instance maps of Virtual KITTI 2 count. Tables say where objects stand,
+for ``render.edits`` with ``manipulate: {name: handcrafted}``.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import PIL.Image
+import torch
 from jaxtyping import Int64, UInt8
 
 from nsg_cluster.core.errors import ConfigError
@@ -19,6 +21,7 @@ from nsg_cluster.core.files import write_atomic
 from nsg_cluster.data.images import encode_png
 from nsg_cluster.models.base import RadianceModel
 from nsg_cluster.models.scene_graph import SceneGraph
+from nsg_cluster.models.tables_by_hand import hand_table, table_name
 from nsg_cluster.render.image import ImageRendering
 
 __all__ = ["NodeWriter", "palette"]
@@ -49,14 +52,17 @@ class NodeWriter:
         if not isinstance(model, SceneGraph):
             raise ConfigError("render.nodes: only a model of kind 'scene_graph' has nodes")
         self._folders = {
-            kind: folder / f"{stem}_{kind}" for kind in ("instances", "classes", "instance_ids", "opacities")
+            kind: folder / f"{stem}_{kind}" for kind in ("instances", "classes", "instance_ids", "opacities", "tables")
         }
         for each in self._folders.values():
             each.mkdir(parents=True, exist_ok=True)
         self._names = names
+        with torch.no_grad():
+            shown = model.shown.placements.to(next(model.parameters()).device)
+            self._rows = model.per_object.refined(shown).to("cpu")
         self._kinds = sorted(set(model.classes))
         self._classes = np.array([0, *(1 + self._kinds.index(name) for name in model.classes)])
-        own = model.tracks
+        self._own = own = model.tracks
         self._tracks = [*own, *(f"new-{index}" for index in range(len(model.classes) - len(own)))]
         self._numbers = np.array([0, *(track + 1 for track in own), *([65535] * (len(model.classes) - len(own)))])
         self.written: list[Path] = []
@@ -69,6 +75,10 @@ class NodeWriter:
         shown: Int64[np.ndarray, "height width"] = shares.argmax(dim=2).numpy()
         shown = np.where(shares.sum(dim=2).numpy() < 0.5, 0, shown)
         name = self._names[self._count] if self._names else f"{self._count:05d}"
+        rows = self._rows.chosen(self._rows.frames == self._count)
+        table = self._folders["tables"] / table_name(self._count)
+        write_atomic(table, hand_table(rows, self._own, (self._classes[1:] - 1).tolist()))
+        self.written.append(table)
         self._count += 1
         pictures = {
             "instances": encode_png(palette(len(self._classes))[shown]),

@@ -69,6 +69,23 @@ def test_the_files_of_the_published_run_are_read(data_root: Path) -> None:
     assert short.items() <= long.items()
 
 
+@pytest.mark.parametrize(
+    ("name", "edits", "note"),
+    [
+        ("360_rotate", [{"manipulate": {"name": "360_rotate"}}], None),
+        ("background", [{"only": "background"}], None),
+        ("handcrafted_set_02", None, "{name: handcrafted, tables: FOLDER}"),
+        ("somersault", None, "write it as render.edits with move"),
+    ],
+)
+def test_manipulations_become_edits(tmp_path: Path, name: str, edits: Any, note: str | None) -> None:
+    file = tmp_path / "config.txt"
+    file.write_text(TRAIN + f"manipulate = {name}\n")
+    made = convert(read_options(file))
+    assert made.settings.get("render.edits") == edits
+    assert note is None or any(text.startswith(f"manipulate {name}: ") and note in text for text in made.notes)
+
+
 def test_a_start_that_was_learned_elsewhere_is_to_be_learned_here(tmp_path: Path) -> None:
     file = tmp_path / "config.txt"
     file.write_text(TRAIN + "use_obj_meta = True\nobj_meta_dir = ./data/meta_data.pth\n")

@@ -76,6 +76,45 @@ def test_an_inserted_object_stands_on_the_ground_in_every_picture() -> None:
     assert rows.object_to_world[new][0, 0, 0] == pytest.approx(-1)
 
 
+def test_an_inserted_object_goes_from_place_to_place_at_even_speed_and_looks_ahead() -> None:
+    rows = edited({"insert": {"track": 3, "at": [0, 1, 0], "to": [8, 1, 0]}}, frames=(0,) * 5).rows
+    assert middles(rows, 9) == [[0, 0, 0], [2, 0, 0], [4, 0, 0], [6, 0, 0], [8, 0, 0]]
+    corner = edited({"insert": {"track": 3, "at": [0, 1, 0], "to": [[2, 1, 0], [2, 1, 6]]}}, frames=(0,) * 5).rows
+    assert middles(corner, 9) == [[0, 0, 0], [2, 0, 0], [2, 0, 2], [2, 0, 4], [2, 0, 6]]
+    ahead = corner.object_to_world[corner.objects == 9][:, :, 0]
+    torch.testing.assert_close(ahead[0], torch.tensor([1.0, 0.0, 0.0]))
+    torch.testing.assert_close(ahead[2:], torch.tensor([[0.0, 0.0, 1.0]] * 3))
+    turned = edited({"insert": {"track": 3, "at": [0, 1, 0], "to": [0, 1, 4], "yaw_deg": 0}}).rows
+    assert turned.object_to_world[turned.objects == 9][:, 0, 0].tolist() == [1, 1], "unless its yaw is given"
+
+
+def test_an_inserted_object_goes_beside_a_track_while_this_is_there() -> None:
+    rows = edited({"insert": {"track": 3, "follow": {"track": 7, "by": [-3, 0, 1]}}}, frames=(0, 1, 1)).rows
+    new, leader = rows.chosen(rows.objects == 9), rows.chosen(rows.objects == 0)
+    assert new.frames.tolist() == [0, 1, 2]
+    assert middles(new, 9)[0] == pytest.approx([5, 0, 2]), "3 behind and 1 to the left of (8, 0, 1)"
+    torch.testing.assert_close(new.object_to_world[:, :, :3], leader.object_to_world[:, :, :3])
+    local = torch.einsum(
+        "rji,rj->ri", leader.object_to_world[:, :, :3], (new.object_to_world - leader.object_to_world)[:, :, 3]
+    )
+    torch.testing.assert_close(local, torch.tensor([[-3.0, 0.0, 1.0]] * 3))
+    absent = edited({"insert": {"track": 7, "follow": {"track": 3}}}, frames=(0, 1)).rows
+    assert absent.frames[absent.objects == 9].tolist() == [1], "track 3 is in the second frame alone"
+
+
+@pytest.mark.parametrize(
+    ("insert", "message"),
+    [
+        ({"track": 3}, "insert needs at, the place where the object stands, or follow"),
+        ({"track": 3, "at": [0, 0, 0], "follow": {"track": 7}}, "and not both"),
+        ({"track": 3, "follow": {"track": 7}, "to": [1, 2, 3]}, "to says where it goes from at"),
+    ],
+)
+def test_an_inserted_object_is_in_one_place(insert: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        EditConfig.model_validate({"insert": insert})
+
+
 def test_swapped_tracks_take_the_looks_and_the_size_of_each_other() -> None:
     rows = edited({"swap": [7, 3]}).rows
     assert rows.objects.tolist() == [1, 1, 0]
@@ -119,6 +158,23 @@ def test_dancing_objects_swing_by_36_degrees_and_one_rotates_by_6() -> None:
         assert float(angles.max()) == pytest.approx(largest, abs=0.1)
         assert angles[1].tolist() == pytest.approx([0, 0], abs=0.1)
         assert int((angles > 1).sum()) == (4 if name == "dance" else 2), turning
+
+
+def test_one_object_turns_once_around() -> None:
+    rows = manipulation("360_rotate", frames=(1,) * 5)
+    ahead = rows.object_to_world[:, :, 0].view(5, 2, 3)
+    turning = int((ahead - ahead[0]).abs().amax((0, 2)).argmax())
+    assert ((ahead[:, 1 - turning] - ahead[0, 1 - turning]) == 0).all()
+    quarters = (ahead[:-1, turning] * ahead[1:, turning]).sum(1)
+    torch.testing.assert_close(quarters, torch.zeros(4), atol=1e-5, rtol=0)
+
+
+def test_objects_that_move_left_end_two_units_away_to_their_left() -> None:
+    rows = manipulation("move_left", frames=(0, 0, 0))
+    assert middles(rows, 0)[0] == [8, 0, 1], "track 7 looks along x, and z is to its left"
+    angle = math.radians(15)
+    assert middles(rows, 0)[2] == pytest.approx([8 + 2 * math.cos(angle), 0, 1 + 2 * math.sin(angle)])
+    torch.testing.assert_close(rows.object_to_world[2, :, :3], street.pose(0, 0, 0, -math.radians(30))[:, :3])
 
 
 def test_translated_objects_move_two_units_to_both_sides() -> None:

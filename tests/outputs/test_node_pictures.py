@@ -27,7 +27,10 @@ def test_pixels_tell_their_object_by_the_number_of_its_track(tmp_path: Path) -> 
     shares = torch.zeros_like(rendering.node_opacity)
     shares[..., 0], shares[2, 3, 0], shares[2, 3, 2] = 1.0, 0.2, 0.8
     writer.add(replace(rendering, node_opacity=shares))
-    assert len(writer.written) == 4 and all(path.stem == "right_000041" for path in writer.written)
+    table, *maps = writer.written
+    assert len(maps) == 4 and all(path.stem == "right_000041" for path in maps)
+    rows = [[float(word) for word in line.split()] for line in table.read_text().splitlines()]
+    assert rows == [pytest.approx([8, 1, 1, 0, 7, 4, 2, 2, 1])], "what is there in the first picture"
     with PIL.Image.open(tmp_path / "drive_instance_ids" / "right_000041.png") as picture:
         numbers = np.asarray(picture)
     assert numbers[2, 3] == numbers.sum() == 8, "track 7, and nothing else"
