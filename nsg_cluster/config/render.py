@@ -43,6 +43,8 @@ class RenderConfig(Config):
     """What is written; ``png`` keeps every frame."""
     depth: bool = True
     """Write depth as well: frames in color map, and the video beside the color one."""
+    normals: bool = False
+    """Write normals as well: red, green and blue are the world's axes."""
     nodes: bool = False
     """Scene graphs: write as well which object and which class each pixel shows, and the opacity of each node."""
     edits: tuple[EditConfig, ...] = ()

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from nsg_cluster.config.base import Config, Folder, PositiveInt
 from nsg_cluster.config.container import ContainerConfig
-from nsg_cluster.config.data import BlenderData, DataConfig, ObjectsData, SyntheticData
+from nsg_cluster.config.data import BlenderData, DataConfig, LlffData, ObjectsData, SyntheticData
 from nsg_cluster.config.graph import NerfConfig, SceneGraphConfig
 from nsg_cluster.config.lone_objects import LoneObjectsData
 from nsg_cluster.config.mip import MipNerf360Config, MipNerfConfig
@@ -124,6 +124,11 @@ class EvaluateConfig(Config):
     """Rays rendered at once."""
     transmittance_threshold: Annotated[float, Field(ge=0, lt=1)] = 1e-3
     """A ray ends where less than this fraction of its light is left."""
+    depth: Literal["expected", "median"] = "expected"
+    """What depth pictures and files hold, also those of ``render``: the mean distance at which light is stopped, or the
+    distance in front of which half of it is, which lies on a surface where the mean lies between two."""
+    normals: bool = False
+    """Write pictures of normals as well, and measure them where the truth is known."""
 
 
 class ScratchConfig(Config):
@@ -239,3 +244,19 @@ class Experiment(Config):
         if isinstance(self.data, ObjectsData) and not self.data.model and self.sweep is None:
             raise ValueError("data.model is missing: name the file of a 3D model, or name many with sweep.models")
         return self
+
+    @model_validator(mode="after")
+    def _has_the_normals_asked_for(self) -> Experiment:
+        asked = [key for key in ("evaluate", "render") if getattr(self, key).normals]
+        if asked and (why := self._why_no_normals()):
+            raise ValueError(f"{asked[0]}.normals: {why}; leave it out")
+        return self
+
+    def _why_no_normals(self) -> str | None:
+        if isinstance(self.data, LlffData) and self.data.space == "ndc":
+            return "data.space 'ndc' bends space, and normals with it"
+        if isinstance(self.model, SceneGraphConfig):
+            return "a scene graph has none"
+        if isinstance(self.model, NerfConfig) and self.model.time_frequencies is not None:
+            return "what is told the moment (model.time_frequencies) has none"
+        return None

@@ -28,6 +28,8 @@ class Views:
     """File stem or label of each image, unique within the split."""
     depth: Float[Tensor, "images height width"] | None = None
     """True distance along each pixel's ray in scene units, infinite where nothing is hit; where it is known."""
+    normals: Float[Tensor, "images height width 3"] | None = None
+    """True outward unit normal of what each pixel shows, in world coordinates, 0 where nothing is hit; where known."""
     instances: Int16[Tensor, "images height width"] | None = None
     """Track that each pixel shows, as an index of the scene's tracks; -1 for none of them. Where it is known."""
     camera_ids: Int[Tensor, " images"] | None = None

@@ -5,6 +5,7 @@ Barron et al., mip-NeRF, https://arxiv.org/abs/2103.13415, and mip-NeRF 360, htt
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 import torch
@@ -112,6 +113,16 @@ class MipDensityField(nn.Module):
     def along(self, rays: Rays, samples: RaySamples) -> Float[Tensor, " samples"]:
         """Return the density of intervals."""
         return self.features(rays, samples)[0]
+
+    def slopes(self, rays: Rays, samples: RaySamples) -> Float[Tensor, "samples 3"]:
+        """Return how the density of intervals changes as they are moved, their shape kept; a constant."""
+        gaussians = frustums(rays, samples, shape=self.encoding.shape)
+        shift = torch.zeros_like(gaussians.means, requires_grad=True)
+        with torch.enable_grad():
+            moved = replace(gaussians, means=gaussians.means.detach() + shift)
+            density, _ = self.trunk_features(self.encoding.encode(moved))
+            (slopes,) = torch.autograd.grad(density.sum(), shift)
+        return slopes
 
 
 class MipRadianceField(MipDensityField):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -12,10 +13,10 @@ from torch import Generator, Tensor, nn
 
 from nsg_cluster.core.errors import ConfigError
 from nsg_cluster.fields.mlp import set_precision
-from nsg_cluster.geometry.rays import Histogram, Rays, RaySamples
+from nsg_cluster.geometry.rays import Histogram, Rays, RaySamples, midpoints
 from nsg_cluster.models.per_image import PerImage
 
-__all__ = ["Model", "RadianceModel", "Rendering"]
+__all__ = ["HasNormals", "Model", "RadianceModel", "Rendering", "slopes_at"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +72,25 @@ class RadianceModel(Protocol):
         ...
 
 
+@runtime_checkable
+class HasNormals(Protocol):
+    """What knows how its density changes from place to place."""
+
+    def density_slopes(self, rays: Rays, samples: RaySamples) -> Float[Tensor, "samples 3"]:
+        """Return the gradient of the density where samples are, in world coordinates."""
+        ...
+
+
+def slopes_at(
+    density: Callable[[Float[Tensor, "points 3"]], Float[Tensor, " points"]], positions: Float[Tensor, "points 3"]
+) -> Float[Tensor, "points 3"]:
+    """Return the gradient of a density at positions, by automatic differentiation; a constant."""
+    places = positions.detach().requires_grad_()
+    with torch.enable_grad():
+        (slopes,) = torch.autograd.grad(density(places).sum(), places)
+    return slopes
+
+
 class Model(nn.Module, ABC):
     """A model that can be trained: what every ``model.kind`` is."""
 
@@ -104,7 +124,18 @@ class Model(nn.Module, ABC):
             ConfigError: What is at a point depends on the moment.
         """
         del positions, directions
-        raise ConfigError("model.kind: what is at a point of this model depends on the moment, so it has no mesh")
+        raise ConfigError(
+            "model.kind: what is at a point of this model depends on the moment, so it has no mesh and no normals"
+        )
+
+    def density_slopes(self, rays: Rays, samples: RaySamples) -> Float[Tensor, "samples 3"]:
+        """Return the gradient of the density where samples are, in world coordinates: see `HasNormals`.
+
+        Raises:
+            ConfigError: What is at a point depends on the moment.
+        """
+        directions = rays.view_directions[samples.rays]
+        return slopes_at(lambda positions: self.probe(positions, directions)[0], midpoints(rays, samples))
 
     def regularizers(self) -> dict[str, Float[Tensor, ""]]:
         """Return by name what the loss may ask to be small whatever the rays; without weights."""

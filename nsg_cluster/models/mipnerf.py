@@ -80,6 +80,10 @@ class MipNerf360(Model):
         """Return density and color at points, not at cones."""
         return self.field.at_points(positions, directions)
 
+    def density_slopes(self, rays: Rays, samples: RaySamples) -> Float[Tensor, "samples 3"]:
+        """Return the gradient of the density of intervals, in world coordinates."""
+        return self.field.slopes(rays, samples)
+
     def before_step(self, step: int, generator: Generator) -> None:
         """Anneal the proposals."""
         del generator
@@ -142,6 +146,10 @@ class MipNerf(Model):
     ) -> tuple[Float[Tensor, " points"], Float[Tensor, "points 3"]]:
         """Return density and color at points, not at cones."""
         return self.field.at_points(positions, directions)
+
+    def density_slopes(self, rays: Rays, samples: RaySamples) -> Float[Tensor, "samples 3"]:
+        """Return the gradient of the density of intervals, in world coordinates."""
+        return self.field.slopes(rays, samples)
 
     def _pass(self, rays: Rays, edges: Float[Tensor, "rays edges"], background: Float[Tensor, "rays 3"]) -> Rendering:
         samples = intervals_on_rays(edges)

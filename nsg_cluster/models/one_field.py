@@ -12,8 +12,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
-from nsg_cluster.geometry.rays import Histogram, Rays, midpoints
-from nsg_cluster.models.base import Model, Rendering
+from nsg_cluster.geometry.rays import Histogram, Rays, RaySamples, midpoints
+from nsg_cluster.models.base import Model, Rendering, slopes_at
 from nsg_cluster.models.per_image import PerImage
 from nsg_cluster.render.volume import keep_samples, render_in_rounds, render_samples, visible
 from nsg_cluster.sampling.base import Sampler
@@ -114,6 +114,10 @@ class OneField(Model):
         density, features = self.field.geometry(positions)
         looks = None if self.per_image.looks is None else self.per_image.looks.mean(0).expand(len(positions), -1)
         return density, self.field.color(features, self.field.encode_directions(directions, looks))
+
+    def density_slopes(self, rays: Rays, samples: RaySamples) -> Float[Tensor, "samples 3"]:
+        """Return the gradient of the density where samples are, in world coordinates."""
+        return slopes_at(self.field.density, midpoints(rays, samples))
 
     def figures(self) -> dict[str, float]:
         """Return numbers for the events."""

@@ -24,12 +24,12 @@ from nsg_cluster.core.signals import StopSignal
 from nsg_cluster.data.batches import RayBatches
 from nsg_cluster.data.images import encode_png
 from nsg_cluster.data.loaders import load_scene
-from nsg_cluster.data.scene import Scene
+from nsg_cluster.data.scene import Scene, Views
 from nsg_cluster.models.base import RadianceModel
 from nsg_cluster.outputs.countdown import Countdown
 from nsg_cluster.outputs.dynamic import moving_pixels
-from nsg_cluster.outputs.metrics import load_lpips, psnr, ssim
-from nsg_cluster.outputs.pictures import color_picture, depth_picture, error_picture, shade_of
+from nsg_cluster.outputs.metrics import load_lpips, mean_angle_deg, psnr, ssim
+from nsg_cluster.outputs.pictures import color_picture, depth_picture, error_picture, normals_picture, shade_of
 from nsg_cluster.render.image import ImageRendering, render_image
 from nsg_cluster.training.checkpoint import Snapshot, load_model
 from nsg_cluster.training.device import prepare_device
@@ -83,9 +83,7 @@ class Evaluator:
         moving = moving_pixels(self._scene, view, index)
         if moving is not None:
             values["psnr_dynamic"] = psnr(color[moving], truth[moving]) if bool(moving.any()) else None
-        if view.depth is not None:
-            values["depth_error"] = _depth_error(rendering, view.depth[index])
-        near, far = self._scene.near, self._scene.far
+        values |= _errors_of_surface(rendering, view, index)
         return Measured(
             name=view.names[index],
             values=values,
@@ -93,10 +91,19 @@ class Evaluator:
                 "": color_picture(color),
                 "_truth": color_picture(truth),
                 "_error": error_picture(color, truth),
-                "_depth": depth_picture(rendering, near=near, far=far, background=self._shade),
+                **self._pictures_of_surface(rendering),
             },
             rendering=rendering,
         )
+
+    def _pictures_of_surface(self, rendering: ImageRendering) -> dict[str, Picture]:
+        near, far, is_median = self._scene.near, self._scene.far, self._config.depth == "median"
+        found = {
+            "_depth": depth_picture(rendering, near=near, far=far, background=self._shade, is_median=is_median),
+        }
+        if rendering.normals is not None:
+            found["_normals"] = normals_picture(rendering.normals, rendering.opacity, background=self._shade)
+        return found
 
     def _render(self, index: int) -> ImageRendering:
         cpu_s, wall_s = time.process_time(), time.monotonic()
@@ -107,6 +114,7 @@ class Evaluator:
             background=self._shade,
             chunk=self._config.chunk,
             transmittance_threshold=self._config.transmittance_threshold,
+            with_normals=self._config.normals,
         )
         self.cpu_s += time.process_time() - cpu_s
         self.wall_s += time.monotonic() - wall_s
@@ -149,7 +157,7 @@ def evaluate(experiment: Experiment, paths: TaskPaths, *, stop: StopSignal | Non
             return None
         view = evaluator.measure(index)
         if experiment.evaluate.pictures:
-            _write_view(paths.evaluation, view)
+            _write_view(paths.evaluation, view, is_median=experiment.evaluate.depth == "median")
         per_view.append({"name": view.name, **view.values})
         if len(board) < MAX_BOARD_IMAGES:
             board[f"held_out/{view.name}"] = np.concatenate([view.pictures[""], view.pictures["_truth"]], axis=1)
@@ -170,7 +178,7 @@ def _document(
     reasons = {
         "lpips": evaluator.why_no_lpips,
         "ssim": SMALL_IMAGES,
-        "depth_error": NOTHING_HIT,
+        **dict.fromkeys(("depth_error", "median_depth_error", "normal_error_deg"), NOTHING_HIT),
         "psnr_dynamic": NOTHING_MOVES,
     }
     return {
@@ -201,19 +209,31 @@ def _sentence(document: Mapping[str, Any]) -> str:
     return "; ".join([", ".join(means), *absent, *document["notes"]])
 
 
-def _write_view(folder: Path, view: Measured) -> None:
+def _write_view(folder: Path, view: Measured, *, is_median: bool) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for ending, picture in view.pictures.items():
         write_atomic(folder / f"{view.name}{ending}.png", encode_png(picture))
     buffer = io.BytesIO()
-    np.save(buffer, view.rendering.depth.numpy())
+    np.save(buffer, (view.rendering.median_depth if is_median else view.rendering.depth).numpy())
     write_atomic(folder / f"{view.name}_depth.npy", buffer.getvalue())
 
 
-def _depth_error(rendering: ImageRendering, truth: Float[Tensor, "height width"]) -> float | None:
+def _errors_of_surface(rendering: ImageRendering, view: Views, index: int) -> dict[str, float | None]:
+    """Return the errors of depth and normals, where the truth is known."""
+    found: dict[str, float | None] = {}
+    if view.depth is not None:
+        found["depth_error"] = _depth_error(rendering.depth, view.depth[index])
+        found["median_depth_error"] = _depth_error(rendering.median_depth, view.depth[index])
+    if view.normals is not None and rendering.normals is not None:
+        hit = view.normals[index].any(dim=-1)
+        found["normal_error_deg"] = mean_angle_deg(rendering.normals[hit], view.normals[index][hit])
+    return found
+
+
+def _depth_error(depth: Float[Tensor, "height width"], truth: Float[Tensor, "height width"]) -> float | None:
     """Return the mean absolute error of the depth in scene units, over pixels whose central ray hits something."""
     hit = truth.isfinite()
-    return float((rendering.depth[hit] - truth[hit]).abs().mean()) if bool(hit.any()) else None
+    return float((depth[hit] - truth[hit]).abs().mean()) if bool(hit.any()) else None
 
 
 def _spread(count: int, most: int | None) -> list[int]:

@@ -21,15 +21,16 @@ from nsg_cluster.outputs.camera_paths import path_cameras, sized
 from nsg_cluster.outputs.countdown import Countdown
 from nsg_cluster.outputs.drive_path import drive_path
 from nsg_cluster.outputs.node_pictures import NodeWriter
-from nsg_cluster.outputs.pictures import color_picture, depth_picture, shade_of
+from nsg_cluster.outputs.pictures import color_picture, depth_picture, normals_picture, shade_of
 from nsg_cluster.outputs.stage_graph import stage_graph
 from nsg_cluster.outputs.video import GifVideo, Mp4Video, Video, check_ffmpeg
-from nsg_cluster.render.image import render_image
+from nsg_cluster.render.image import ImageRendering, render_image
 from nsg_cluster.training.checkpoint import load_model
 from nsg_cluster.training.device import prepare_device
 
 __all__ = ["render"]
 
+Picture = UInt8[np.ndarray, "height width 3"]
 VIDEOS: dict[str, type[Video]] = {"mp4": Mp4Video, "gif": GifVideo}
 
 
@@ -76,11 +77,11 @@ def render(experiment: Experiment, paths: TaskPaths, *, stop: StopSignal | None 
                 background=shade,
                 chunk=experiment.evaluate.chunk,
                 transmittance_threshold=experiment.evaluate.transmittance_threshold,
+                with_normals=config.normals,
                 with_nodes=nodes is not None,
             )
-            tracks[0].add(color_picture(rendering.color))
-            if config.depth:
-                tracks[1].add(depth_picture(rendering, near=scene.near, far=scene.far, background=shade))
+            for track, picture in zip(tracks, _pictures(experiment, scene, rendering), strict=True):
+                track.add(picture)
             if nodes is not None:
                 nodes.add(rendering)
             countdown.done(index + 1)
@@ -116,7 +117,7 @@ class _Track:
             if kind in VIDEOS
         ]
 
-    def add(self, picture: UInt8[np.ndarray, "height width 3"]) -> None:
+    def add(self, picture: Picture) -> None:
         """Add a picture."""
         for video in self._videos:
             video.add(picture)
@@ -135,4 +136,17 @@ class _Track:
 
 
 def _stems(config: RenderConfig, kind: str) -> list[str]:
-    return [kind, f"{kind}_depth"] if config.depth else [kind]
+    """Return what the files of each picture of `_pictures` begin with."""
+    return [kind, *([f"{kind}_depth"] if config.depth else []), *([f"{kind}_normals"] if config.normals else [])]
+
+
+def _pictures(experiment: Experiment, scene: Scene, rendering: ImageRendering) -> list[Picture]:
+    """Return the pictures of a frame that are asked for."""
+    config, is_median = experiment.render, experiment.evaluate.depth == "median"
+    shade = shade_of(config.background)
+    found = [color_picture(rendering.color)]
+    if config.depth:
+        found.append(depth_picture(rendering, near=scene.near, far=scene.far, background=shade, is_median=is_median))
+    if rendering.normals is not None:
+        found.append(normals_picture(rendering.normals, rendering.opacity, background=shade))
+    return found

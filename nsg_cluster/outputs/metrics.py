@@ -19,7 +19,7 @@ from torch import Tensor
 
 from nsg_cluster.training.progress import psnr_of
 
-__all__ = ["load_lpips", "psnr", "ssim"]
+__all__ = ["load_lpips", "mean_angle_deg", "psnr", "ssim"]
 
 Image = Float[Tensor, "height width 3"]
 SSIM_SIGMA_PX = 1.5
@@ -55,6 +55,19 @@ def ssim(color: Image, truth: Image) -> float | None:
             channel_axis=-1,
         )
     )
+
+
+def mean_angle_deg(normals: Float[Tensor, "pixels 3"], truth: Float[Tensor, "pixels 3"]) -> float | None:
+    """Return the mean angle between normals in degrees, or None where there are none; a normal of 0 is 90 off."""
+    if len(truth) == 0:
+        return None
+    # The angle by both lengths of sum and difference, which is exact for small angles as the arc cosine is not.
+    a, b = normals.double(), truth.double()
+    lengths = a.norm(dim=1, keepdim=True), b.norm(dim=1, keepdim=True)
+    angle = 2 * torch.atan2(
+        (a * lengths[1] - b * lengths[0]).norm(dim=1), (a * lengths[1] + b * lengths[0]).norm(dim=1)
+    )
+    return float(torch.rad2deg(torch.where(lengths[0][:, 0] > 0, angle, torch.pi / 2)).mean())
 
 
 def load_lpips() -> tuple[Callable[[Image, Image], float] | None, str]:

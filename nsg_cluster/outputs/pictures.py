@@ -10,7 +10,7 @@ from torch import Tensor
 
 from nsg_cluster.render.image import ImageRendering
 
-__all__ = ["color_picture", "depth_picture", "error_picture", "shade_of"]
+__all__ = ["color_picture", "depth_picture", "error_picture", "normals_picture", "shade_of"]
 
 Picture = UInt8[np.ndarray, "height width 3"]
 # The error that the error map shows in its brightest color: larger ones are rare, and small ones stay visible.
@@ -28,15 +28,26 @@ def color_picture(color: Float[Tensor, "height width 3"]) -> Picture:
     return _quantized(color.clamp(0, 1).numpy())
 
 
-def depth_picture(rendering: ImageRendering, *, near: float, far: float, background: float) -> Picture:
+def depth_picture(
+    rendering: ImageRendering, *, near: float, far: float, background: float, is_median: bool = False
+) -> Picture:
     """Return depth from ``near`` (red) to ``far`` (blue) in the color map Turbo, faded out where little is stopped.
 
     Evenly in depth; where far is more than twenty times as far as near, ever more slowly with depth, so that most of
     the colors are not spent on what is far away.
     """
-    nearness = 1.0 - _share(rendering.depth.numpy(), near, far)
+    depth = rendering.median_depth if is_median else rendering.depth
+    nearness = 1.0 - _share(depth.numpy(), near, far)
     opacity = rendering.opacity.numpy()[..., None]
     return _quantized(opacity * _mapped(nearness, "turbo") + (1.0 - opacity) * background)
+
+
+def normals_picture(
+    normals: Float[Tensor, "height width 3"], opacity: Float[Tensor, "height width"], *, background: float
+) -> Picture:
+    """Return normals from -1 to 1 along each axis of the world as red, green and blue from dark to bright."""
+    share = opacity.numpy()[..., None]
+    return _quantized(share * np.clip(normals.numpy() / 2 + 0.5, 0.0, 1.0) + (1.0 - share) * background)
 
 
 def error_picture(color: Float[Tensor, "height width 3"], truth: Float[Tensor, "height width 3"]) -> Picture:

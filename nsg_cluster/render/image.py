@@ -9,7 +9,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from nsg_cluster.geometry.cameras import Cameras, image_rays
-from nsg_cluster.models.base import RadianceModel
+from nsg_cluster.models.base import HasNormals, RadianceModel
+from nsg_cluster.render.surface import median_depth, ray_normals
 
 __all__ = ["ImageRendering", "render_image"]
 
@@ -24,6 +25,10 @@ class ImageRendering:
     """Share of a pixel's light that is stopped in the scene."""
     depth: Float[Tensor, "height width"]
     """Expected distance along the pixel's ray in scene units; 0 where opacity is 0."""
+    median_depth: Float[Tensor, "height width"]
+    """Distance at which half of what is stopped of a pixel's light has been stopped; 0 where opacity is 0."""
+    normals: Float[Tensor, "height width 3"] | None = None
+    """Unit normals in world coordinates, 0 where nothing is seen; where they are asked for."""
     node_opacity: Float[Tensor, "height width nodes"] | None = None
     """Share of each node of a scene graph, the background's first; where it is asked for."""
 
@@ -36,6 +41,7 @@ def render_image(
     background: float,
     chunk: int,
     transmittance_threshold: float = 0.0,
+    with_normals: bool = False,
     with_nodes: bool = False,
 ) -> ImageRendering:
     """Render one camera's image, ``chunk`` rays at a time; rays are made on the device of ``cameras``.
@@ -47,10 +53,12 @@ def render_image(
         background: Shade behind the scene, from black (0) to white (1).
         chunk: Rays rendered at once, on which memory depends.
         transmittance_threshold: A ray ends where less than this fraction of its light is left.
+        with_normals: Ask the model how its density changes where it was seen.
         with_nodes: Keep the share of each node of a scene graph.
     """
     pixels = cameras.height * cameras.width
-    color, opacity, depth = torch.empty(pixels, 3), torch.empty(pixels), torch.empty(pixels)
+    color, opacity, depth, median = torch.empty(pixels, 3), *(torch.empty(pixels) for _ in range(3))
+    normals = torch.empty(pixels, 3) if with_normals else None
     nodes: list[Tensor] = []
     with torch.no_grad():
         for first in range(0, pixels, chunk):
@@ -62,6 +70,10 @@ def render_image(
             )
             part = slice(first, first + len(rays))
             color[part], opacity[part], depth[part] = rendering.color, rendering.opacity, rendering.depth
+            median[part] = median_depth(rendering)
+            if normals is not None:
+                assert isinstance(model, HasNormals), "the configuration has asked a model that has normals"
+                normals[part] = ray_normals(model, rays, rendering)
             if with_nodes and rendering.node_opacity is not None:
                 nodes.append(rendering.node_opacity.cpu())
     shape = (cameras.height, cameras.width)
@@ -69,5 +81,7 @@ def render_image(
         color=color.clamp(0, 1).view(*shape, 3),
         opacity=opacity.clamp(0, 1).view(shape),
         depth=depth.view(shape),
+        median_depth=median.view(shape),
+        normals=None if normals is None else normals.view(*shape, 3),
         node_opacity=torch.cat(nodes).view(*shape, -1) if nodes else None,
     )

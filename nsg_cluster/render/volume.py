@@ -125,6 +125,7 @@ def keep_samples(samples: RaySamples, kept: Bool[Tensor, " samples"]) -> RaySamp
         ends=samples.ends[kept],
         rays=samples.rays[kept],
         offsets=counted[samples.offsets],
+        are_points=samples.are_points,
     )
 
 

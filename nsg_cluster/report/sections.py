@@ -51,7 +51,11 @@ def tiles(task: TaskFiles, row: Row) -> Html:
 def _other_metrics(metrics: Mapping[str, Any]) -> list[Html]:
     mean = metrics.get("mean")
     others = {name: number(value) for name, value in mean.items()} if isinstance(mean, dict) else {}
-    units = {"depth_error": "mean absolute, in scene units"}
+    units = {
+        "depth_error": "mean absolute, in scene units",
+        "median_depth_error": "mean absolute, in scene units",
+        "normal_error_deg": "mean angle, in degrees",
+    }
     return [
         _tile(name.replace("_", " ").capitalize(), f"{value:.4g}", "", units.get(name, ""))
         for name, value in others.items()

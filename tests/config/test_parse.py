@@ -91,6 +91,20 @@ def test_a_rule_between_two_fields_is_reported_at_the_field_to_blame(tmp_path: P
     ]
 
 
+@pytest.mark.parametrize(
+    ("sections", "why"),
+    [
+        ("data: {kind: llff, root: /, space: ndc}\nmodel: {kind: instant_ngp}\n", "'ndc' bends space"),
+        ("data: {kind: synthetic}\nmodel: {kind: scene_graph}\n", "a scene graph has none"),
+        ("data: {kind: synthetic}\nmodel: {kind: nerf, time_frequencies: 2}\n", "told the moment"),
+    ],
+)
+@pytest.mark.parametrize("section", ["evaluate", "render"])
+def test_normals_are_refused_where_there_are_none(tmp_path: Path, sections: str, why: str, section: str) -> None:
+    assert f"{section}.normals: " in said(tmp_path, f"name: x\n{sections}{section}: {{normals: true}}\n")
+    assert why in said(tmp_path, f"name: x\n{sections}{section}: {{normals: true}}\n")
+
+
 # As they stand between the double quotes of YAML.
 HOSTILE = ["a b", "it's", '\\"', "new\\nline", "; rm -rf ~", "..", ".", "../x", "a/b", "-rf", ".x", "a..b", "x" * 65]
 HOSTILE += ["x" * 300, "", "ü", "a\\u202eb", "$$x", "a\\n", "\\e[2J"]

@@ -39,7 +39,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Experiment, TaskP
 @pytest.mark.parametrize("background", ["white", "black"])
 def test_an_exact_model_scores_as_well_as_eight_bits_allow(background: Any) -> None:
     scene = load_synthetic(SyntheticData(image_size=24, train_views=2, test_views=2, supersample=1))
-    config = EvaluateConfig(background=background, chunk=100)
+    config = EvaluateConfig(background=background, chunk=100, normals=True)
     evaluator = Evaluator(ExactToybox(), scene, config, torch.device("cpu"))
     view = evaluator.measure(1)
     assert view.name == "r_1"
@@ -47,7 +47,8 @@ def test_an_exact_model_scores_as_well_as_eight_bits_allow(background: Any) -> N
     share = float((scene.test.images[1, ..., 3] > 0).float().mean())
     assert view.values["psnr"] == pytest.approx(-10 * math.log10(share / 12 / 255**2), abs=0.5)
     assert view.values["ssim"] == pytest.approx(1.0, abs=1e-3)
-    assert view.values["depth_error"] == 0.0
+    assert view.values["depth_error"] == view.values["median_depth_error"] == 0.0
+    assert view.values["normal_error_deg"] == pytest.approx(0.0, abs=0.1)
     assert evaluator.rays == 24 * 24
     assert np.abs(view.pictures[""].astype(int) - view.pictures["_truth"]).max() <= 1
     assert view.pictures["_truth"][0, 0].tolist() == [255 if background == "white" else 0] * 3
@@ -92,6 +93,24 @@ def test_evaluation_writes_pictures_depth_and_metrics_that_agree(trained: tuple[
     )
     assert np.load(paths.evaluation / "r_1_depth.npy").shape == (16, 16)
     assert read_json(paths.progress)["stage"] == "evaluate"
+
+
+def test_normals_and_the_median_depth_are_written_and_measured_where_they_are_asked_for(
+    trained: tuple[Experiment, TaskPaths],
+) -> None:
+    experiment, paths = trained
+    expected = evaluate(experiment, paths)
+    mean_depth = np.load(paths.evaluation / "r_1_depth.npy")
+    asked = experiment.model_copy(update={"evaluate": EvaluateConfig(normals=True, depth="median", max_views=3)})
+    document = evaluate(asked, paths)
+    assert document is not None and expected is not None
+    assert 0 < document["mean"]["normal_error_deg"] < 180 and "normal_error_deg" not in expected["mean"]
+    assert document["mean"]["median_depth_error"] == expected["mean"]["median_depth_error"]
+    assert read_image(paths.evaluation / "r_1_normals.png").shape == (16, 16, 3)
+    assert not np.array_equal(np.load(paths.evaluation / "r_1_depth.npy"), mean_depth)
+    (paths.evaluation / "r_1_normals.png").unlink()
+    for index in (0, 2):
+        (paths.evaluation / f"r_{index}_normals.png").unlink()
 
 
 def test_tensorboard_gets_the_means_and_pictures(trained: tuple[Experiment, TaskPaths]) -> None:

@@ -76,6 +76,18 @@ def test_an_orbit_is_written_as_videos_and_frames_of_color_and_depth(tmp_path: P
 
 
 @pytest.mark.usefixtures("exact")
+def test_normals_are_a_video_of_their_own_where_they_are_asked_for(tmp_path: Path) -> None:
+    paths = TaskPaths(tmp_path)
+    written = render(experiment(formats=("png", "gif"), depth=False, normals=True, frames=2), paths)
+    assert written is not None
+    names = {str(path.relative_to(paths.renders)) for path in written}
+    frames = {f"{folder}/{i:05d}.png" for folder in ("orbit", "orbit_normals") for i in range(2)}
+    assert names == {"orbit.gif", "orbit_normals.gif"} | frames
+    color, normals = (read_image(paths.renders / folder / "00001.png") for folder in ("orbit", "orbit_normals"))
+    assert color.shape == normals.shape and not np.array_equal(color, normals)
+
+
+@pytest.mark.usefixtures("exact")
 def test_a_shorter_path_leaves_no_frames_of_a_longer_one_before_it(tmp_path: Path) -> None:
     paths = TaskPaths(tmp_path)
     render(experiment(formats=("png",), depth=False), paths)

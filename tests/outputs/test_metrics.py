@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import types
 from pathlib import Path
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor
 
 from nsg_cluster.outputs import metrics
-from nsg_cluster.outputs.metrics import load_lpips, psnr, ssim
+from nsg_cluster.outputs.metrics import load_lpips, mean_angle_deg, psnr, ssim
 
 NOISE = torch.rand(24, 20, 3, generator=torch.Generator().manual_seed(0))
 
@@ -110,3 +111,13 @@ def test_lpips_gets_batches_of_channels_first_and_is_told_that_colors_begin_at_z
     assert measure is not None
     assert reason == ""
     assert measure(NOISE, NOISE + 0.25) == pytest.approx(0.25)
+
+
+def test_the_angle_between_normals_is_exact_for_small_angles_and_does_not_depend_on_their_length() -> None:
+    angle = torch.tensor([0.0, 1e-4, 0.5, torch.pi / 2, torch.pi])
+    truth = torch.tensor([[1.0, 0.0, 0.0]]).expand(5, 3)
+    turned = 3 * torch.stack([angle.cos(), angle.sin(), torch.zeros(5)], dim=1)
+    for one, other, found in zip(turned, truth, angle, strict=True):
+        assert mean_angle_deg(one[None], other[None]) == pytest.approx(math.degrees(float(found)), rel=1e-3, abs=1e-5)
+    assert mean_angle_deg(torch.zeros(1, 3), truth[:1]) == 90.0
+    assert mean_angle_deg(torch.zeros(0, 3), torch.zeros(0, 3)) is None

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
-from nsg_cluster.data.procedural.toybox import toybox, trace
+from nsg_cluster.data.procedural.toybox import toybox, trace, trace_normals
 from nsg_cluster.geometry.rays import Rays, RaySamples
 from nsg_cluster.models.base import Rendering
 
@@ -34,19 +34,24 @@ class ExactToybox(nn.Module):
         distance, color = trace(toybox(), rays.origins.double().numpy(), rays.directions.double().numpy())
         depth = torch.from_numpy(distance).float()
         seen = depth.isfinite()
-        nothing = torch.zeros(0)
+        found = torch.nonzero(seen)[:, 0]
         return Rendering(
             color=torch.where(seen[:, None], torch.from_numpy(color).float(), background),
             opacity=seen.float(),
             depth=depth.where(seen, torch.zeros(())),
             samples=RaySamples(
-                starts=nothing,
-                ends=nothing,
-                rays=nothing.long(),
-                offsets=torch.zeros(len(rays) + 1, dtype=torch.long),
+                starts=depth[found],
+                ends=depth[found],
+                rays=found,
+                offsets=torch.cat([torch.zeros(1, dtype=torch.long), seen.cumsum(0)]),
             ),
-            weights=nothing,
+            weights=torch.ones(len(found)),
         )
+
+    def density_slopes(self, rays: Rays, samples: RaySamples) -> Float[Tensor, "samples 3"]:
+        """Density rises against the normal."""
+        origins, directions = (each[samples.rays].double().numpy() for each in (rays.origins, rays.directions))
+        return -7 * torch.from_numpy(trace_normals(toybox(), origins, directions)).float()
 
     def before_step(self, step: int, generator: Generator) -> None:
         """Nothing is due."""

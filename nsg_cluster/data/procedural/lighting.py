@@ -13,7 +13,19 @@ from jaxtyping import Bool, Float, Int
 
 from nsg_cluster.data.procedural.solids import Paint, Solid
 
-__all__ = ["GAMMA", "LAMP", "Cluster", "Hit", "choose", "clustered", "first_hits", "linear_color", "plain", "shaded"]
+__all__ = [
+    "GAMMA",
+    "LAMP",
+    "Cluster",
+    "Hit",
+    "choose",
+    "clustered",
+    "first_hits",
+    "linear_color",
+    "normals_of",
+    "plain",
+    "shaded",
+]
 
 LAMP = np.array([0.42, -0.55, 0.95]) / np.linalg.norm([0.42, -0.55, 0.95])
 """Direction to the lamp."""
@@ -76,6 +88,16 @@ def first_hits(clusters: Sequence[Cluster], origins: Points, directions: Points)
             distance[rays] = np.minimum(distance[rays], reached)
             index += 1
     return Hit(distance=distance, solid=nearest)
+
+
+def normals_of(clusters: Sequence[Cluster], hit: Hit, origins: Points, directions: Points) -> Points:
+    """Return the outward normal of what each ray meets; 0 where it meets nothing."""
+    solids = [solid for cluster in clusters for solid in cluster.solids]
+    normals = np.zeros_like(origins)
+    for index in np.unique(hit.solid[hit.solid >= 0]):
+        seen = np.flatnonzero(hit.solid == index)
+        normals[seen], _ = solids[index].surface(origins[seen] + hit.distance[seen, None] * directions[seen])
+    return normals
 
 
 def shaded(clusters: Sequence[Cluster], hit: Hit, origins: Points, directions: Points) -> Points:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from nsg_cluster.config.data import SyntheticData
 from nsg_cluster.data.images import straight_alpha
-from nsg_cluster.data.procedural.toybox import HALF_SIDE, toybox, trace
+from nsg_cluster.data.procedural.toybox import HALF_SIDE, toybox, trace, trace_normals
 from nsg_cluster.data.scene import Scene, Views
 from nsg_cluster.geometry.cameras import Cameras, focal_from_angle, image_rays
 from nsg_cluster.geometry.poses import orbit, sphere_views
@@ -66,17 +66,24 @@ def _views(cameras: Cameras, supersample: int) -> Views:
     """Trace every camera."""
     images = np.stack([_image(cameras, index, supersample) for index in range(len(cameras))])
     depth = np.stack([_traced(cameras, index)[0] for index in range(len(cameras))]).astype(np.float32)
+    normals = np.stack([_normals(cameras, index) for index in range(len(cameras))]).astype(np.float32)
     return Views(
         cameras=cameras,
         images=torch.from_numpy(images),
         names=tuple(f"r_{index}" for index in range(len(cameras))),
         depth=torch.from_numpy(depth.reshape(-1, cameras.height, cameras.width)),
+        normals=torch.from_numpy(normals.reshape(-1, cameras.height, cameras.width, 3)),
     )
 
 
 def _traced(cameras: Cameras, index: int) -> tuple[Float[np.ndarray, " rays"], Float[np.ndarray, "rays 3"]]:
     rays = image_rays(cameras, index)
     return trace(toybox(), rays.origins.double().numpy(), rays.directions.double().numpy())
+
+
+def _normals(cameras: Cameras, index: int) -> Float[np.ndarray, "rays 3"]:
+    rays = image_rays(cameras, index)
+    return trace_normals(toybox(), rays.origins.double().numpy(), rays.directions.double().numpy())
 
 
 def _image(cameras: Cameras, index: int, supersample: int) -> UInt8[np.ndarray, "height width 4"]:

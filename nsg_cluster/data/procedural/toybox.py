@@ -8,10 +8,10 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float
 
-from nsg_cluster.data.procedural.lighting import GAMMA, choose, clustered, first_hits, plain, shaded
+from nsg_cluster.data.procedural.lighting import GAMMA, choose, clustered, first_hits, normals_of, plain, shaded
 from nsg_cluster.data.procedural.solids import Box, Cylinder, Paint, Solid, Sphere, Torus
 
-__all__ = ["HALF_SIDE", "toybox", "trace"]
+__all__ = ["HALF_SIDE", "toybox", "trace", "trace_normals"]
 
 HALF_SIDE = 1.2
 """Half the side of the cube around the origin that holds the scene."""
@@ -62,6 +62,14 @@ def trace(
     clusters = [clustered([solid]) for solid in solids]
     hit = first_hits(clusters, origins, directions)
     return hit.distance, shaded(clusters, hit, origins, directions)
+
+
+def trace_normals(
+    solids: tuple[Solid, ...], origins: Float[np.ndarray, "rays 3"], directions: Float[np.ndarray, "rays 3"]
+) -> Float[np.ndarray, "rays 3"]:
+    """Return the outward unit normal of the first surface on each ray; 0 where there is none."""
+    clusters = [clustered([solid]) for solid in solids]
+    return normals_of(clusters, first_hits(clusters, origins, directions), origins, directions)
 
 
 def _turn(axis: str, angle_deg: float) -> Float[np.ndarray, "3 3"]:

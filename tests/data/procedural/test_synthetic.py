@@ -48,6 +48,22 @@ def test_depth_is_the_distance_of_the_surface_along_the_ray_of_each_pixel() -> N
     assert bool((points <= scene.box[1]).all())
 
 
+def test_normals_are_those_of_the_surface_and_look_at_the_camera() -> None:
+    scene = load_synthetic(SMALL)
+    depth, normals = scene.test.depth, scene.test.normals
+    assert depth is not None and normals is not None
+    rays = image_rays(scene.test.cameras, 1)
+    seen = depth[1].flatten().isfinite()
+    turned = normals[1].flatten(0, 1)
+    assert (turned[~seen] == 0).all()
+    torch.testing.assert_close(turned[seen].norm(dim=1), torch.ones(int(seen.sum())), atol=1e-4, rtol=0)
+    assert ((turned[seen] * rays.directions[seen]).sum(dim=1) < 1e-6).all()
+    # A step along the surface is at right angles to the normal: neighbors on the flat top of the table.
+    up = seen & (turned[:, 2] > 0.999)
+    heights = (rays.origins + depth[1].flatten()[:, None] * rays.directions)[up, 2]
+    assert up.sum() > 10 and (heights - heights.median()).abs().median() < 1e-5
+
+
 def test_supersampling_averages_premultiplied_color_and_coverage() -> None:
     plain = load_synthetic(SyntheticData(image_size=48, train_views=1, test_views=1, supersample=1))
     fine = RayBatches(plain.test, "cpu").image(0)

@@ -1,0 +1,62 @@
+"""Where rays meet a surface, and how it is turned: median depth and normals of rendered rays.
+
+The normal at a point is the direction in which density falls quickest, ``n = -grad(s) / |grad(s)|`` (Verbin et al.,
+Ref-NeRF, https://arxiv.org/abs/2112.03907, eq. 3); the normal of a ray is the mean over its samples by their weights,
+made a unit vector. Gradients are taken in world coordinates, through whatever contraction the field has.
+"""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from nsg_cluster.geometry.rays import Rays
+from nsg_cluster.models.base import HasNormals, Rendering
+from nsg_cluster.render.volume import keep_samples
+
+__all__ = ["median_depth", "ray_normals"]
+
+_TINY = 1e-20
+SMALLEST_WEIGHT = 0.01
+"""Samples that make up less of a ray than this say nothing about its normal: most samples, and none that is seen."""
+
+
+def median_depth(rendering: Rendering) -> Float[Tensor, " rays"]:
+    """Return the distance in front of which half of the light that is stopped has been stopped; 0 where none is.
+
+    The light of an interval is stopped evenly along it, that of a point where it is.
+    """
+    samples, weights = rendering.samples, rendering.weights.double()
+    if len(samples) == 0:
+        return torch.zeros_like(rendering.opacity)
+    # One running sum over all rays, each ray's own start taken off; double precision, because it grows with every ray.
+    running = torch.cat([weights.new_zeros(1), weights.cumsum(0)])
+    first = running[samples.offsets[:-1]]
+    stopped = running[samples.offsets[1:]] - first
+    half = first + 0.5 * stopped
+    found = torch.searchsorted(running, half, right=True) - 1
+    found = found.clamp(max=len(samples) - 1)
+    within = ((half - running[found]) / weights[found].clamp(min=_TINY)).clamp(0, 1).to(samples.starts.dtype)
+    starts = samples.starts[found]
+    depth = starts if samples.are_points else starts + within * (samples.ends[found] - starts)
+    return torch.where(stopped > 0, depth, torch.zeros_like(depth))
+
+
+def ray_normals(model: HasNormals, rays: Rays, rendering: Rendering) -> Float[Tensor, "rays 3"]:
+    """Return the unit normal that each ray sees; 0 where it sees no surface.
+
+    Args:
+        model: What was rendered.
+        rays: As they were rendered.
+        rendering: What came of it.
+    """
+    kept = rendering.weights > SMALLEST_WEIGHT
+    samples = keep_samples(rendering.samples, kept)
+    total = torch.zeros_like(rays.directions)
+    if len(samples) == 0:
+        return total
+    slopes = model.density_slopes(rays, samples)
+    normals = -slopes / slopes.norm(dim=1, keepdim=True).clamp(min=_TINY)
+    total = total.index_add(0, samples.rays, rendering.weights[kept][:, None] * normals)
+    return total / total.norm(dim=1, keepdim=True).clamp(min=_TINY)
