@@ -59,4 +59,5 @@ def ray_normals(model: HasNormals, rays: Rays, rendering: Rendering) -> Float[Te
     slopes = model.density_slopes(rays, samples)
     normals = -slopes / slopes.norm(dim=1, keepdim=True).clamp(min=_TINY)
     total = total.index_add(0, samples.rays, rendering.weights[kept][:, None] * normals)
-    return total / total.norm(dim=1, keepdim=True).clamp(min=_TINY)
+    unit: Tensor = total / total.norm(dim=1, keepdim=True).clamp(min=_TINY)
+    return unit

@@ -6,14 +6,27 @@ import numpy as np
 import pytest
 import torch
 
-from nsg_cluster.outputs.pictures import color_picture, depth_picture, error_picture, shade_of
+from nsg_cluster.outputs.pictures import color_picture, depth_picture, error_picture, normals_picture, shade_of
 from nsg_cluster.render.image import ImageRendering
 
 
 def rendering(depth: list[float], opacity: list[float]) -> ImageRendering:
     return ImageRendering(
-        color=torch.zeros(1, len(depth), 3), opacity=torch.tensor([opacity]), depth=torch.tensor([depth])
+        color=torch.zeros(1, len(depth), 3),
+        opacity=torch.tensor([opacity]),
+        depth=torch.tensor([depth]),
+        median_depth=torch.tensor([[place + 1 for place in depth]]),
     )
+
+
+def test_the_picture_of_the_median_depth_shows_that_and_normals_are_colors_by_axis() -> None:
+    shown = rendering([2.0, 3.0], [1.0, 1.0])
+    further = rendering([3.0, 4.0], [1.0, 1.0])
+    median = depth_picture(shown, near=2.0, far=6.0, background=1.0, is_median=True)
+    assert np.array_equal(median, depth_picture(further, near=2.0, far=6.0, background=1.0))
+    normals = torch.tensor([[[1.0, 0.0, 0.0], [0.0, -1.0, 0.0], [0.0, 0.0, 0.0]]])
+    picture = normals_picture(normals, torch.tensor([[1.0, 1.0, 0.0]]), background=1.0)
+    assert picture.tolist() == [[[255, 128, 128], [128, 0, 128], [255, 255, 255]]]
 
 
 def test_colors_are_rounded_to_eight_bits_and_clipped() -> None:
