@@ -6,6 +6,7 @@ views: it holds the turn of the axes, the move and the scale.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -51,7 +52,7 @@ def import_model(job: dict[str, Any], say: Say) -> Model:
     try:
         _read(job["model"], job["format"])
     except RuntimeError as error:
-        raise BrokenModelError(f"Blender cannot read it: {' '.join(str(error).split())}") from None
+        raise BrokenModelError(f"Blender cannot read it: {_sentence(str(error), job['model'])}") from None
     _mend_materials(say)
     vertices, triangles = _triangles()
     if not len(triangles):
@@ -65,6 +66,13 @@ def import_model(job: dict[str, Any], say: Say) -> Model:
     lower, upper = vertices.min(axis=0), vertices.max(axis=0)
     radius = float(np.linalg.norm(vertices - (lower + upper) / 2.0, axis=1).max())
     return Model(normal @ turn, vertices, triangles, lower, upper, radius)
+
+
+def _sentence(said: str, path: str) -> str:
+    """Return what an operator of Blender says, of a traceback its last line, without the name that we chose."""
+    failures = [line for line in said.splitlines() if re.match(r"\w*(Error|Exception)\b", line)]
+    text = failures[-1] if "Traceback" in said and failures else said
+    return " ".join(text.split()).removeprefix("Error: ").replace(path, "this file")
 
 
 def _read(path: str, kind: str) -> None:

@@ -243,8 +243,8 @@ def _render(models: list[ModelFile], settings: ObjectsData, *, again: bool, as_j
         )
     if as_json:
         options.print_json({"models": [outcome.to_json() for outcome in outcomes], "asked": len(models)})
-    else:
-        click.echo(_summary(outcomes, len(models)))
+    elif summary := _summary(outcomes, len(models)):
+        click.echo(summary)
     if outcomes[-1].state == "interrupted":
         click.echo("interrupted; the same command goes on where it stopped", err=True)
         return INTERRUPTED
@@ -287,9 +287,11 @@ class _Progress:
 
 
 def _summary(outcomes: list[Outcome], asked: int) -> str:
-    """Return one line for a model, or the counts of many."""
-    if asked == 1 and outcomes[0].state in {"rendered", "kept"}:
-        only = outcomes[0]
+    """Return one line for a model, or the counts of many; nothing where one sentence has said it all."""
+    only = outcomes[0]
+    if asked == 1 and only.state in {"broken", "interrupted"}:
+        return ""
+    if asked == 1:
         rate = f", {60.0 * only.rendered / only.seconds:.0f} a minute" if only.rendered else ""
         return f"{only.views} views in {only.folder} ({only.rendered} rendered now{rate})"
     counts = {state: [item for item in outcomes if item.state == state] for state in ("rendered", "kept", "broken")}

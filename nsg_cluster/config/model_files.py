@@ -55,6 +55,8 @@ def model_file(path: Path) -> Path:
         return inside
     if path.is_dir():
         raise DataError(f"{_shown(path)}: is a folder without {SHAPENET_FILE}; name a model's file")
+    if not _is_file(path) and os.path.lexists(path):
+        raise DataError(f"{_shown(path)}: is no file{', but a link that leads to none' if path.is_symlink() else ''}")
     if not _is_file(path):
         raise DataError(f"{_shown(path)}: there is no such file.{_near(path)}")
     if path.suffix.lower().lstrip(".") not in FORMATS:

@@ -16,7 +16,7 @@ from typing import Any
 
 from nsg_cluster.config.model_files import model_file
 from nsg_cluster.config.objects import ObjectsData
-from nsg_cluster.core.errors import DataError
+from nsg_cluster.core.errors import DataError, MachineError
 from nsg_cluster.core.logs import printable
 from nsg_cluster.core.paths import ObjectPaths
 from nsg_cluster.core.signals import StopSignal
@@ -122,8 +122,8 @@ def _scratch(source: Path) -> Iterator[Path]:
     where = printable(str(source))
     try:
         yield folder
-    except DataError as error:
-        raise DataError(str(error) if str(error).startswith("/") else f"{where}: {error}") from None
+    except (DataError, MachineError) as error:
+        raise type(error)(str(error) if str(error).startswith("/") else f"{where}: {error}") from None
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

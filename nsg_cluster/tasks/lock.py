@@ -29,6 +29,7 @@ __all__ = ["in_turn", "locked"]
 log = logging.getLogger(__name__)
 POLL_S = 0.1
 TURN_POLL_S = 0.5
+TRIES = 5
 # Other nodes see the time of a file late: they keep what they were told for up to a minute.
 SIGN_OF_LIFE_S = 20.0
 SILENCE_S = 600.0
@@ -74,11 +75,11 @@ def in_turn(path: Path, *, stop: StopSignal, say: Callable[[str], None]) -> Iter
     """
     watch = _Watch(path, say)
     while stop.requested is None:
-        with _opened_again(path) as file:
+        with _open_in_new_folder(path) as file:
             # Whoever held the lock may have taken this file away, and another lies there now.
-            if file and not _taken(file):
+            if not _taken(file):
                 watch.look(file)
-            elif file and _lies_at(path, file):
+            elif _lies_at(path, file):
                 try:
                     with _signs_of_life(file):
                         yield True
@@ -98,24 +99,24 @@ def _open(path: Path) -> IO[str]:
         raise RunError(f"{printable(str(path))}: cannot be opened: {error.strerror}") from None
 
 
-@contextlib.contextmanager
-def _opened_again(path: Path) -> Iterator[IO[str] | None]:
-    """Open a lock file in a folder that others make and remove; None where they were faster.
+def _open_in_new_folder(path: Path) -> IO[str]:
+    """Open a lock file in a folder that others make and remove.
 
     Raises:
         RunError: The folder cannot be written.
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("a+")
-    except FileNotFoundError:
-        yield None
-        return
-    except OSError as error:
-        folder = printable(str(path.parent))
-        raise RunError(f"{folder}: cannot be written: {error.strerror}; choose another folder") from None
-    with file:
-        yield file
+    tries = 0
+    while True:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            return path.open("a+")
+        except OSError as error:
+            tries += 1
+            # Between the two others may have removed it, but not time and again.
+            if not isinstance(error, FileNotFoundError) or tries == TRIES:
+                folder = printable(str(path.parent))
+                raise RunError(f"{folder}: cannot be written: {error.strerror}; choose another folder") from None
+        time.sleep(POLL_S)
 
 
 def _taken(file: IO[str]) -> bool:

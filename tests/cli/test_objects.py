@@ -44,6 +44,7 @@ def test_a_folder_is_rendered_around_a_broken_model_and_again_costs_nothing(
     assert said.out.splitlines()[0] == "2 models: 1 kept, 1 broken; 0 views rendered now"
     assert "broken.obj: is binary" in said.err
     assert run(tmp_path / "models" / "broken.obj", "--out", tmp_path / "none", *FLAGS) == 2
+    assert capsys.readouterr().err.count("broken.obj: is binary") == 1
     assert not (tmp_path / "none").exists()
 
 
@@ -85,6 +86,7 @@ def test_an_experiment_renders_what_it_trains_on(tmp_path: Path, capsys: pytest.
     ("arguments", "words"),
     [
         (["gone.obj"], "gone.obj: there is no such file"),
+        (["loop.obj"], "loop.obj: is no file, but a link that leads to none"),
         (["box.obj", "--size", "2"], "--size: Input should be greater than or equal to 8"),
         (["box.obj", "--radius", "0.5"], "cameras.radius (0.5) must be larger than 1"),
         (["box.obj", "--site", "local"], "--site and --max-parallel go with --submit"),
@@ -102,6 +104,7 @@ def test_a_mistake_is_a_sentence_and_nothing_is_written(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     write_box(tmp_path)
+    (tmp_path / "loop.obj").symlink_to("loop.obj")
     configs = Path(__file__).resolve().parents[2] / "configs"
     (tmp_path / "quick.yaml").write_text(f"extends: {configs / 'quickstart.yaml'}\n")
     assert run(*arguments) == 2

@@ -206,9 +206,30 @@ def test_a_model_without_any_surface_is_a_sentence(tmp_path: Path) -> None:
         render(settings(tmp_path / "points.ply", tmp_path / "out", **FEW))
 
 
-def test_a_file_that_blender_cannot_read_is_told(tmp_path: Path) -> None:
-    (tmp_path / "cut.ply").write_bytes(b"ply\nformat ascii 1.0\nelement vertex 3\nproperty float x\n")
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("cut.ply", "ply\nformat ascii 1.0\nelement vertex 3\nproperty float x\n", "No end_header"),
+        (
+            "huge.ply",
+            f"ply\nformat ascii 1.0\nelement vertex {'9' * 30}\nend_header\n",
+            "Blender failed (ended by SIGABRT)",
+        ),
+        ("words.stl", "solid x\n", "Failed to read file 'this file'"),
+        (
+            "ring.gltf",
+            '{"asset": {"version": "2.0"}, "scenes": [{"nodes": [0]}],'
+            ' "nodes": [{"children": [1]}, {"children": [0]}]}',
+            "cannot read it: RecursionError: maximum recursion depth exceeded",
+        ),
+    ],
+)
+def test_a_file_that_blender_cannot_read_is_told_and_leaves_nothing(
+    tmp_path: Path, name: str, content: str, words: str
+) -> None:
+    (tmp_path / name).write_text(content)
     with pytest.raises((DataError, MachineError)) as caught:
-        render(settings(tmp_path / "cut.ply", tmp_path / "out", **FEW))
-    assert "cut.ply" in str(caught.value) or "Blender" in str(caught.value)
-    assert not ObjectPaths(tmp_path / "out").transforms("train").exists()
+        render(settings(tmp_path / name, tmp_path / "out", **FEW))
+    assert str(caught.value).startswith(f"{tmp_path / name}: Blender ")
+    assert words in str(caught.value).splitlines()[0]
+    assert not (tmp_path / "out").exists()

@@ -146,8 +146,11 @@ def test_of_many_that_wait_each_has_its_turn_alone(tmp_path: Path) -> None:
     assert (turns, most) == (4, 1)
 
 
-def test_a_folder_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:
+@pytest.mark.parametrize("folder", ["file", "link"])
+def test_a_folder_that_cannot_be_written_is_a_sentence(tmp_path: Path, folder: str) -> None:
     (tmp_path / "file").write_text("")
-    turn = in_turn(tmp_path / "file" / "lock", stop=StopSignal(), say=lambda _text: None)
-    with pytest.raises(RunError, match=rf"^{tmp_path}/file: cannot be written: .*; choose another folder$"), turn:
+    (tmp_path / "link").mkdir()
+    (tmp_path / "link" / "lock").symlink_to("absent/lock")
+    turn = in_turn(tmp_path / folder / "lock", stop=StopSignal(), say=lambda _text: None)
+    with pytest.raises(RunError, match=rf"^{tmp_path}/{folder}: cannot be written: .*; choose another folder$"), turn:
         pass
