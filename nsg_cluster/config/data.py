@@ -117,7 +117,8 @@ class UnsplitPhotographs(Photographs):
     """Formats that list all images together."""
 
     hold_out_every: Annotated[int, Field(ge=2)] = 8
-    """Hold out the first image, in the order of names, and every so many after it, as NeRF and mip-NeRF 360 do."""
+    """Hold out the first image, in the order of names, and every so many after it, as NeRF and mip-NeRF 360 do; where
+    a ``transforms.json`` lists its splits, these count."""
     normalize: Literal["cameras", "none"] = "cameras"
     """``cameras``: turn z up, put the point that the cameras look at in the middle and nine of ten cameras within a
     distance of 1, unmoved by a few wrong poses; ``none`` keeps the coordinates of the file."""

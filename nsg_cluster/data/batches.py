@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor
 
 from nsg_cluster.data.scene import Views
@@ -28,14 +28,22 @@ class RayBatch:
     """Premultiplied by alpha."""
     alpha: Float[Tensor, " rays"]
     """Coverage of the pixel, 0 to 1."""
+    seen: Bool[Tensor, " rays"] | None = None
+    """Whether the color is to be learned; None where all are."""
 
     def __getitem__(self, part: slice) -> RayBatch:
         """Return some of the rays."""
-        return RayBatch(rays=self.rays[part], color=self.color[part], alpha=self.alpha[part])
+        seen = None if self.seen is None else self.seen[part]
+        return RayBatch(rays=self.rays[part], color=self.color[part], alpha=self.alpha[part], seen=seen)
 
     def over(self, background: Float[Tensor, "rays 3"]) -> Float[Tensor, "rays 3"]:
         """Return the color over a background."""
         return self.color + (1.0 - self.alpha)[:, None] * background
+
+    def truth(self, background: Float[Tensor, "rays 3"], rendered: Float[Tensor, "rays 3"]) -> Float[Tensor, "rays 3"]:
+        """Return the color over a background; where nothing is to be learned, what was rendered, as a constant."""
+        known = self.over(background)
+        return known if self.seen is None else torch.where(self.seen[:, None], known, rendered.detach())
 
 
 class RayBatches:
@@ -45,6 +53,7 @@ class RayBatches:
         """Move images and cameras to ``device``, where the batches will be."""
         self.cameras = views.cameras.to(device)
         self.pixels = views.images.to(device).flatten(0, 2)
+        self.seen = None if views.seen is None else views.seen.to(device).flatten()
         self.num_frames = 1 if views.cameras.frames is None else int(views.cameras.frames.max()) + 1
 
     def draw(self, num_rays: int, generator: Generator) -> RayBatch:
@@ -97,4 +106,5 @@ class RayBatches:
             rays=pixel_rays(self.cameras, images, rows % self.cameras.height, pixels % self.cameras.width),
             color=values[:, :3] * alpha[:, None],
             alpha=alpha,
+            seen=None if self.seen is None else self.seen[pixels],
         )

@@ -15,11 +15,11 @@ from pathlib import Path
 
 import numpy as np
 import PIL.Image
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, UInt8
 
 from nsg_cluster.core.errors import DataError
 
-__all__ = ["downsample", "encode_png", "image_size", "read_image", "read_images", "straight_alpha"]
+__all__ = ["downsample", "encode_png", "image_size", "read_image", "read_images", "read_mask", "straight_alpha"]
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +45,26 @@ def read_image(path: Path) -> UInt8[np.ndarray, "height width channels"]:
         raise DataError(f"{path}: there is no such image") from None
     except (OSError, SyntaxError, ValueError) as error:
         raise DataError(f"{path}: the image cannot be read ({error}): copy or render it again") from None
+
+
+def read_mask(path: Path, width: int, height: int) -> Bool[np.ndarray, "height width"]:
+    """Read an image of any kind, brought to a size, and return where it is more white than black.
+
+    Raises:
+        DataError: The file is missing, is no image, or has another shape.
+    """
+    try:
+        with PIL.Image.open(path) as image:
+            if abs(image.width * height - image.height * width) > max(image.size):
+                raise DataError(f"{path}: the mask is {image.width}x{image.height}, and its image {width}x{height}")
+            shown: np.ndarray = np.array(image.convert("L").resize((width, height), AREA)) >= 128
+    except FileNotFoundError:
+        raise DataError(f"{path}: there is no such mask: copy it there, or remove mask_path") from None
+    except (OSError, SyntaxError, ValueError) as error:
+        raise DataError(f"{path}: the mask cannot be read ({error}): copy or make it again") from None
+    if not shown.any():
+        raise DataError(f"{path}: the mask is black everywhere, which leaves nothing of its image: remove that frame")
+    return shown
 
 
 def image_size(path: Path) -> tuple[int, int]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from jaxtyping import Float, Int, Int16, UInt8
+from jaxtyping import Bool, Float, Int, Int16, UInt8
 from torch import Tensor
 
 from nsg_cluster.geometry.cameras import Cameras
@@ -32,6 +32,8 @@ class Views:
     """True outward unit normal of what each pixel shows, in world coordinates, 0 where nothing is hit; where known."""
     instances: Int16[Tensor, "images height width"] | None = None
     """Track that each pixel shows, as an index of the scene's tracks; -1 for none of them. Where it is known."""
+    seen: Bool[Tensor, "images height width"] | None = None
+    """Where there is something to be learned and to be measured; None for everywhere."""
     camera_ids: Int[Tensor, " images"] | None = None
     """Which camera took each image, as an index of the scene's camera names; None where there is one camera."""
 

@@ -75,10 +75,13 @@ class Evaluator:
         """Render and compare one view."""
         rendering, truth = self._render(index), self._truth(index)
         view, color = self._scene.test, rendering.color
-        values = {
-            "psnr": psnr(color, truth),
-            "ssim": ssim(color, truth),
-            "lpips": self._lpips(color, truth) if self._lpips else None,
+        seen = torch.ones_like(color[..., 0], dtype=torch.bool) if view.seen is None else view.seen[index]
+        # Metrics of whole pictures are told the truth where there is nothing to be measured.
+        known = torch.where(seen[..., None], color, truth)
+        values: dict[str, float | None] = {
+            "psnr": psnr(color[seen], truth[seen]),
+            "ssim": ssim(known, truth),
+            "lpips": self._lpips(known, truth) if self._lpips else None,
         }
         moving = moving_pixels(self._scene, view, index)
         if moving is not None:

@@ -126,15 +126,15 @@ def _forward(experiment: Experiment, batches: RayBatches, state: State) -> _Forw
     pixels = _draw(experiment, batches, state, generator("batch"))
     batch = batches.at(pixels)
     background = background_colors(config.background, state.rays, generator=generator("background"), device=device)
-    truth = batch.over(background)
     state.optimizer.zero_grad()
     jitter = generator("jitter") if config.jitter else None
     size = config.rays_at_once or state.rays
     done = [
-        _pass(config, state, batch[part], background[part], jitter, share=len(truth[part]) / state.rays)
+        _pass(config, state, batch[part], background[part], jitter, share=len(background[part]) / state.rays)
         for part in (slice(first, first + size) for first in range(0, state.rays, size))
     ]
     color, opacity = (torch.cat([getattr(each, name).detach() for each, _ in done]) for name in ("color", "opacity"))
+    truth = batch.truth(background, color)
     if state.error_map is not None:
         state.error_map.update(pixels, (color - truth).square().mean(dim=1))
     return _Forward(
@@ -164,7 +164,7 @@ def _pass(
         generator=jitter,
         transmittance_threshold=config.transmittance_threshold,
     )
-    scored = score(config.loss, rendering, batch.over(background), state.model.regularizers())
+    scored = score(config.loss, rendering, batch.truth(background, rendering.color), state.model.regularizers())
     torch.autograd.backward(scored.loss * (share * state.loss_scale.factor))
     if share == 1:
         return rendering, scored

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Generator, Tensor
@@ -106,3 +108,20 @@ def test_pixels_of_one_image_or_of_the_middle_alone_can_be_drawn() -> None:
     assert len(set(torch.div(middle, 20, rounding_mode="floor").tolist())) == 3
     whole = batches.draw_pixels(2000, seeded(0), one_image=True)
     assert len(set((whole % 20).tolist())) == 20
+
+
+def test_where_a_mask_is_black_the_truth_is_what_was_rendered() -> None:
+    seen = torch.rand(3, 4, 5, generator=seeded(2)) < 0.5
+    batch = RayBatches(replace(views(), seen=seen), "cpu").draw(200, seeded(4))
+    background = torch.rand(200, 3, generator=seeded(5))
+    rendered = torch.rand(200, 3, generator=seeded(6), requires_grad=True)
+    truth = batch.truth(background, rendered)
+    assert batch.seen is not None and 0 < int(batch.seen.sum()) < 200
+    assert torch.equal(truth[batch.seen], batch.over(background)[batch.seen])
+    torch.autograd.backward((truth - rendered).square().sum())
+    assert rendered.grad is not None
+    assert bool((rendered.grad[~batch.seen] == 0).all()) and bool((rendered.grad[batch.seen] != 0).any())
+    part = batch[10:20]
+    assert part.seen is not None and torch.equal(part.seen, batch.seen[10:20])
+    plain = RayBatches(views(), "cpu").draw(5, seeded(4))
+    assert torch.equal(plain.truth(background[:5], rendered[:5]), plain.over(background[:5]))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import PIL.Image
 import pytest
 import torch
 
@@ -251,6 +252,118 @@ def test_a_broken_file_is_refused_by_its_name(tmp_path: Path, fault: str) -> Non
     write(layouts.toybox(), tmp_path)
     spoil(tmp_path)
     refused(load, tmp_path, *words)
+
+
+def test_splits_that_a_file_lists_count(tmp_path: Path) -> None:
+    scene = layouts.toybox()
+    layouts.write_transforms(scene, tmp_path)
+    lists = {"train_filenames": ["images/0001.png", "./images/0004.png"], "val_filenames": ["images/0000.png"]}
+    _edit_json(tmp_path, lists)
+    read = _transforms(str(tmp_path))
+    assert (read.train.names, read.test.names) == (("0001", "0004"), ("0000",))
+    assert torch.equal(read.train.images, scene.train.images[[1, 4]])
+    _edit_json(tmp_path, {"test_filenames": ["images/0002.png", "images/0003.png"]})
+    assert _transforms(str(tmp_path)).test.names == ("0002", "0003"), "the test split wins"
+    (tmp_path / "images" / "0002.png").unlink()
+    assert _transforms(str(tmp_path)).test.names == ("0003",)
+    (tmp_path / "images" / "0003.png").unlink()
+    refused(_transforms, tmp_path, "transforms.json", "those held out, exists")
+
+
+@pytest.mark.parametrize(
+    ("lists", "words"),
+    [
+        ({"val_filenames": ["images/0000.png"]}, ("train_filenames must list images",)),
+        ({"train_filenames": ["images/0001.png"], "test_filenames": []}, ("val_filenames must list images",)),
+        ({"train_filenames": ["images/9.png"], "test_filenames": ["images/0001.png"]}, ("lists 9.png", "no frame has")),
+        ({"train_filenames": [3], "test_filenames": ["images/0001.png"]}, ("file_path",)),
+    ],
+)
+def test_splits_that_contradict_the_frames_are_refused(
+    tmp_path: Path, lists: dict[str, Any], words: tuple[str, ...]
+) -> None:
+    layouts.write_transforms(layouts.toybox(), tmp_path)
+    _edit_json(tmp_path, lists)
+    refused(_transforms, tmp_path, "transforms.json", *words)
+
+
+def test_the_point_cloud_of_nerfstudio_moves_with_the_poses(tmp_path: Path) -> None:
+    trimesh = pytest.importorskip("trimesh", reason="missing here: the package trimesh, which reads point clouds")
+    layouts.write_transforms(layouts.toybox(), tmp_path)
+    points = np.array([[0.0, 0.0, 0.0], [0.5, -0.25, 0.125], [9.0, 0.0, 0.0]])
+    (tmp_path / "sparse.ply").write_bytes(trimesh.PointCloud(points).export(file_type="ply"))
+    _edit_json(
+        tmp_path, {"ply_file_path": "sparse.ply", "applied_transform": [[0, 1, 0, 0], [1, 0, 0, 0], [0, 0, -1, 0]]}
+    )
+    read = load_transforms(TransformsData(kind="transforms", root=str(tmp_path), normalize="none", hold_out_every=2))
+    assert read.points is not None
+    torch.testing.assert_close(read.points, torch.from_numpy(points).float())
+    assert read.notes == ("67% of 3 known points lie in the scene box",)
+    framed = load_transforms(TransformsData(kind="transforms", root=str(tmp_path), hold_out_every=2))
+    assert framed.points is not None
+    for each in (read, framed):
+        assert each.points is not None
+        to_points = torch.cdist(each.train.cameras.camera_to_world[:, :, 3], each.points)
+        ratio = to_points / to_points.sum()
+        torch.testing.assert_close(ratio, _ratio_of(read), rtol=1e-4, atol=1e-6)
+    (tmp_path / "sparse.ply").write_text("no cloud")
+    refused(_transforms, tmp_path, "sparse.ply", "PLY")
+    (tmp_path / "sparse.ply").unlink()
+    refused(_transforms, tmp_path, "ply_file_path", "no file")
+
+
+def _ratio_of(scene: Scene) -> torch.Tensor:
+    assert scene.points is not None
+    distances = torch.cdist(scene.train.cameras.camera_to_world[:, :, 3], scene.points)
+    return distances / distances.sum()
+
+
+def test_an_empty_cloud_is_told(tmp_path: Path) -> None:
+    layouts.write_transforms(layouts.toybox(), tmp_path)
+    head = "ply\nformat ascii 1.0\nelement vertex 0\nproperty float x\nproperty float y\nproperty float z\nend_header\n"
+    (tmp_path / "sparse.ply").write_text(head)
+    _edit_json(tmp_path, {"ply_file_path": "sparse.ply"})
+    assert _transforms(str(tmp_path)).notes[0].startswith("no point of the scene is known")
+
+
+def _mask(root: Path, index: int, size: tuple[int, int] = (16, 16)) -> None:
+    """Write a mask whose left half is black."""
+    picture = PIL.Image.new("L", size, 255)
+    picture.paste(0, (0, 0, size[0] // 2, size[1]))
+    (root / "masks").mkdir(exist_ok=True)
+    picture.save(root / "masks" / f"{index:04d}.png")
+
+
+def _masked(root: Path, count: int = 6) -> None:
+    layouts.write_transforms(layouts.toybox(), root)
+    frames = json.loads((root / "transforms.json").read_text())["frames"]
+    for index, frame in enumerate(frames[:count]):
+        _mask(root, index)
+        frame["mask_path"] = f"masks/{index:04d}.png"
+    _edit_json(root, {"frames": frames})
+
+
+def test_masks_are_read_with_their_images_and_averaged_down(tmp_path: Path) -> None:
+    _masked(tmp_path)
+    for downsample, side in ((1, 16), (2, 8)):
+        read = load_transforms(
+            TransformsData(kind="transforms", root=str(tmp_path), hold_out_every=2, downsample=downsample)
+        )
+        for views in (read.train, read.test):
+            assert views.seen is not None and views.seen.shape == (3, side, side)
+            assert not bool(views.seen[:, :, : side // 2].any()) and bool(views.seen[:, :, side // 2 :].all())
+
+
+def test_masks_that_are_missing_or_of_another_shape_or_black_are_refused(tmp_path: Path) -> None:
+    _masked(tmp_path)
+    _mask(tmp_path, 2, (16, 40))
+    refused(_transforms, tmp_path, "0002.png", "the mask is 16x40")
+    PIL.Image.new("L", (16, 16)).save(tmp_path / "masks" / "0002.png")
+    refused(_transforms, tmp_path, "0002.png", "black everywhere")
+    (tmp_path / "masks" / "0002.png").unlink()
+    refused(_transforms, tmp_path, "0002.png", "no such mask")
+    _masked(tmp_path, 4)
+    refused(_transforms, tmp_path, "frame 4 has no mask_path")
 
 
 def test_the_real_fox_counts_its_missing_images_and_has_a_lens(data_root: Path) -> None:

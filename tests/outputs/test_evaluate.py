@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -53,6 +54,22 @@ def test_an_exact_model_scores_as_well_as_eight_bits_allow(background: Any) -> N
     assert np.abs(view.pictures[""].astype(int) - view.pictures["_truth"]).max() <= 1
     assert view.pictures["_truth"][0, 0].tolist() == [255 if background == "white" else 0] * 3
     assert view.pictures["_error"].sum() < view.pictures["_error"].size * 4
+
+
+def test_what_a_mask_hides_is_not_measured() -> None:
+    scene = load_synthetic(SyntheticData(image_size=24, train_views=2, test_views=1, supersample=1))
+    seen = torch.zeros(1, 24, 24, dtype=torch.bool)
+    seen[:, :, 12:] = True
+    wrong = scene.test.images.clone()
+    wrong[:, :, :12] = 255 - wrong[:, :, :12]
+    spoiled = replace(scene, test=replace(scene.test, images=wrong))
+    hidden = replace(scene, test=replace(scene.test, images=wrong, seen=seen))
+    cpu, config = torch.device("cpu"), EvaluateConfig()
+    plain, masked = (Evaluator(ExactToybox(), each, config, cpu).measure(0).values for each in (spoiled, hidden))
+    for metric, bar in (("psnr", 50.0), ("ssim", 0.999)):
+        bad, good = plain[metric], masked[metric]
+        assert bad is not None and good is not None
+        assert bad < bar < good
 
 
 def test_antialiased_truth_tells_an_exact_but_aliased_model_from_a_shifted_one() -> None:

@@ -18,6 +18,7 @@ from nsg_cluster.data.scene import Scene, Views
 __all__ = ["cube", "moved", "scene_of_all", "scene_of_splits"]
 
 Frame = Callable[[Float[Tensor, "images 3 4"]], Similarity]
+Split = Callable[[Shots], tuple[Shots, Shots]]
 
 
 def scene_of_all(
@@ -26,6 +27,7 @@ def scene_of_all(
     *,
     frame: Frame = camera_frame,
     points: Float[Tensor, "points 3"] | None = None,
+    split: Split | None = None,
 ) -> Scene:
     """Return the scene of photographs that are not split yet, in the frame that their cameras suggest.
 
@@ -34,6 +36,7 @@ def scene_of_all(
         listed: The photographs; those that are missing are left out and told in the notes.
         frame: What frame cameras suggest.
         points: Points of the scene, where some are known; the notes tell whether they lie in the scene box.
+        split: What is trained on and what is held out, where the data set says so itself.
 
     Raises:
         DataError: Images or cameras are of no use.
@@ -45,7 +48,7 @@ def scene_of_all(
         shots = moved(shots, similarity)
         points = None if points is None else similarity.points(points)
     notes += () if points is None else (_about_points(points, config.bound),)
-    train, test = hold_out(shots, config.hold_out_every)
+    train, test = hold_out(shots, config.hold_out_every) if split is None else split(shots)
     scene = _scene(config, _read(config, train, test), cube(config.bound), notes)
     return scene if points is None else replace(scene, points=points.float())
 

@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from nsg_cluster.core.errors import DataError
 from nsg_cluster.data.image_cache import cached_images
-from nsg_cluster.data.images import read_images
+from nsg_cluster.data.images import read_images, read_mask
 from nsg_cluster.data.scene import Views
 from nsg_cluster.geometry.cameras import Cameras, Lens
 
@@ -38,6 +38,8 @@ class Shots:
     center_px: Float[Tensor, "images 2"]
     distortion: Float[Tensor, "images 6"] | None = None
     lens: Lens = "pinhole"
+    masks: tuple[Path, ...] | None = None
+    """Images that are black where there is nothing to be learned; None where all is to be learned."""
 
     def __len__(self) -> int:
         """Return the number of photographs."""
@@ -54,6 +56,7 @@ class Shots:
             focal_px=self.focal_px[kept],
             center_px=self.center_px[kept],
             distortion=None if self.distortion is None else self.distortion[kept],
+            masks=None if self.masks is None else tuple(self.masks[index] for index in indices),
         )
 
     def at(self, camera_to_world: Float[Tensor, "images 3 4"]) -> Shots:
@@ -140,7 +143,13 @@ def read_views(shots: Shots, *, downsample: float, max_views: int | None = None,
         ),
         images=images,
         names=_names(used.images),
+        seen=None if used.masks is None else _seen(used.masks, width, height),
     )
+
+
+def _seen(masks: Sequence[Path], width: int, height: int) -> Bool[Tensor, "images height width"]:
+    """Return where masks, brought to the size of the images, are more white than black."""
+    return torch.stack([torch.from_numpy(read_mask(mask, width, height)) for mask in masks])
 
 
 def _names(paths: Sequence[Path]) -> tuple[str, ...]:

@@ -2,11 +2,16 @@
 
 Intrinsics stand at the top of the file, or in each frame, which wins. Lenses are those of OpenCV. Frames whose image is
 missing are passed over and counted: the files that circulate list images that were sorted out later.
+
+Of nerfstudio: lists say what is trained on and what is held out; masks are black where nothing is to be learned; the
+point cloud has the frame of the poses, so that ``applied_transform``, which leads to it from that of the reconstruction,
+changes nothing.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +24,7 @@ from nsg_cluster.core.errors import DataError, did_you_mean
 from nsg_cluster.core.files import absolute_path
 from nsg_cluster.data.images import image_size
 from nsg_cluster.data.photographs.assemble import moved, scene_of_all
+from nsg_cluster.data.photographs.clouds import read_cloud
 from nsg_cluster.data.photographs.normalize import Similarity
 from nsg_cluster.data.photographs.shots import Shots
 from nsg_cluster.data.photographs.transforms_file import frame_pose, is_number, read_document
@@ -63,12 +69,14 @@ def load_transforms(config: TransformsData) -> Scene:
     if not root.is_dir():
         raise DataError(f"data.root: there is no folder '{root}': set it to the folder that holds {config.file}")
     document = read_document(file)
-    shots = _shots(root, file, document)
+    shots, points, lists = _shots(root, file, document), _points(root, file, document), _lists(root, file, document)
+    split = None if lists is None else partial(_listed, file, lists)
     if not config.instant_ngp_frame:
-        return scene_of_all(config, shots)
-    size = document.get("aabb_scale", 1.0)
-    frame = {"normalize": "none", "bound": 0.5 * size if is_number(size) else 0.5}
-    return scene_of_all(config.model_copy(update=frame), moved(shots, _instant_ngp()))
+        return scene_of_all(config, shots, points=points, split=split)
+    size, frame = document.get("aabb_scale", 1.0), _instant_ngp()
+    taken = config.model_copy(update={"normalize": "none", "bound": 0.5 * size if is_number(size) else 0.5})
+    points = None if points is None else frame.points(points)
+    return scene_of_all(taken, moved(shots, frame), points=points, split=split)
 
 
 def _instant_ngp() -> Similarity:
@@ -95,7 +103,69 @@ def _shots(root: Path, file: Path, document: dict[str, Any]) -> Shots:
         center_px=_rows([each.center_px for each in found]),
         distortion=None if lenses == {"pinhole"} else _rows([each.distortion for each in found]),
         lens=lenses.pop(),
+        masks=_masks(root, file, frames),
     )
+
+
+def _masks(root: Path, file: Path, frames: list[Any]) -> tuple[Path, ...] | None:
+    """Return the masks of the frames; all have one, or none.
+
+    Raises:
+        DataError: Only some have one.
+    """
+    names = [frame.get("mask_path") for frame in frames]
+    if not any(names):
+        return None
+    if not all(isinstance(name, str) and name for name in names):
+        index = next(index for index, name in enumerate(names) if not (isinstance(name, str) and name))
+        raise DataError(f"{file}: frame {index} has no mask_path, and others have: give it one, or remove all")
+    return tuple(root / name for name in names)
+
+
+def _points(root: Path, file: Path, document: dict[str, Any]) -> Float[Tensor, "points 3"] | None:
+    """Return the points of the cloud that the file names, if any; an empty cloud has none."""
+    name = document.get("ply_file_path")
+    if name is None:
+        return None
+    cloud = root / str(name)
+    if not cloud.is_file():
+        raise DataError(f"{file}: ply_file_path: there is no file {cloud}: copy it there, or remove the entry")
+    return torch.from_numpy(read_cloud(cloud))
+
+
+def _lists(root: Path, file: Path, document: dict[str, Any]) -> tuple[set[Path], set[Path]] | None:
+    """Return the images to train on and those held out, where the file lists them; test comes before val.
+
+    Raises:
+        DataError: A list is missing or empty, or names an image that no frame has.
+    """
+    found = {split: document[key] for split in ("train", "val", "test") if (key := f"{split}_filenames") in document}
+    if not found:
+        return None
+    held_out = "test" if found.get("test") else "val"
+    frames = {_image(root, file, index, frame) for index, frame in enumerate(document["frames"])}
+    chosen = []
+    for split in ("train", held_out):
+        names = found.get(split)
+        if not isinstance(names, list) or not names:
+            raise DataError(f"{file}: {split}_filenames must list images, since another split has a list")
+        images = {_image(root, file, index, {"file_path": name}) for index, name in enumerate(names)}
+        if images - frames:
+            raise DataError(f"{file}: {split}_filenames lists {min(images - frames).name}, which no frame has")
+        chosen.append(images)
+    return chosen[0], chosen[1]
+
+
+def _listed(file: Path, lists: tuple[set[Path], set[Path]], shots: Shots) -> tuple[Shots, Shots]:
+    """Return the photographs of both lists.
+
+    Raises:
+        DataError: None of those of a list is there.
+    """
+    train, test = ([index for index, image in enumerate(shots.images) if image in images] for images in lists)
+    if not train or not test:
+        raise DataError(f"{file}: none of the images of train_filenames, or of those held out, exists: copy them there")
+    return shots.chosen(train), shots.chosen(test)
 
 
 def _rows(values: list[Any]) -> Float[Tensor, "images columns"]:
