@@ -4,7 +4,7 @@ Intrinsics stand at the top of the file, or in each frame, which wins. Lenses ar
 missing are passed over and counted: the files that circulate list images that were sorted out later.
 
 Of nerfstudio: lists say what is trained on and what is held out; masks are black where nothing is to be learned; the
-point cloud has the frame of the poses, so that ``applied_transform``, which leads to it from that of the reconstruction,
+point cloud has the frame of the poses, so that ``applied_transform``, which leads there from the reconstruction,
 changes nothing.
 """
 
