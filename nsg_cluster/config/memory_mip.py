@@ -17,7 +17,7 @@ def mip_parameters(model: MipNerfConfig | MipNerf360Config) -> int:
     trunk, last = _trunk(field, field.width, field.hidden_layers)
     color = _layer(last, field.bottleneck) + _layer(field.color_width, 3)
     color += _layer(field.bottleneck + 3 + 6 * field.direction_frequencies, field.color_width)
-    radiance = trunk + _layer(last, 1) + color
+    radiance = trunk + _layer(last, 1) + color + (_layer(last, 3) if field.normals == "predicted" else 0)
     if isinstance(model, MipNerfConfig):
         return radiance
     proposals, last = _trunk(field, model.proposal_width, model.proposal_layers)
@@ -28,6 +28,8 @@ def mip_floats_of_a_ray(model: MipNerfConfig | MipNerf360Config) -> int:
     """Return the floats that a ray takes until its gradient is known: each layer's input, twice, for its gradient."""
     field = model.field
     large = _floats(field, field.width, field.hidden_layers) + 2 * (field.bottleneck + field.color_width)
+    if field.normals != "untrained":
+        large *= 2  # the gradients of density, and theirs
     if isinstance(model, MipNerfConfig):
         return 2 * model.samples * large
     return model.samples * large + sum(model.rounds) * _floats(field, model.proposal_width, model.proposal_layers)

@@ -89,6 +89,11 @@ class LossConfig(Config):
     """Weight of the same distance for the first of two passes, with ``model.kind`` ``nerf`` and ``mipnerf``."""
     interlevel: NonNegative = 1.0
     """Weight of the loss from which proposals learn (mip-NeRF 360, eq. 13), with ``model.sampler.kind: proposal``."""
+    orientation: NonNegative = 0.1
+    """Weight of what of a surface is seen from behind (Ref-NeRF, eq. 11), with ``model.field.normals``."""
+    predicted_normals: NonNegative = 3e-4
+    """Weight of the squared distance between predicted normals and those of the density (Ref-NeRF, eq. 10), with
+    ``model.field.normals: predicted``."""
     latent: NonNegative = 0.0
     """Weight of the sum of the lengths of the objects' latent vectors (latent_balance; Neural Scene Graphs, eq. 9)."""
     class_prior: NonNegative = 0.0

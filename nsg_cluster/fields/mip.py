@@ -140,6 +140,7 @@ class MipRadianceField(MipDensityField):
         color_width: int,
         direction_frequencies: int,
         rgb_padding: float = 1e-3,
+        predicts_normals: bool = False,
     ) -> None:
         """Draw the weights.
 
@@ -153,6 +154,7 @@ class MipRadianceField(MipDensityField):
             color_width: Neurons of the hidden layer of the color head.
             direction_frequencies: Frequencies of the encoded direction.
             rgb_padding: Colors reach from minus this to 1 plus this, so that 0 and 1 are not at infinity.
+            predicts_normals: Whether a head of its own says what the normal is (Ref-NeRF, section 4).
         """
         super().__init__(
             encoding, width=width, hidden_layers=hidden_layers, skip_every=skip_every, density_bias=density_bias
@@ -162,14 +164,43 @@ class MipRadianceField(MipDensityField):
         self.bottleneck = _layer(hidden, bottleneck)
         self.color_layer = _layer(bottleneck + 3 + 6 * direction_frequencies, color_width)
         self.color_head = _layer(color_width, 3)
+        self.normal_head = _layer(hidden, 3) if predicts_normals else None
 
     def forward(self, rays: Rays, samples: RaySamples) -> tuple[Float[Tensor, " samples"], Float[Tensor, "samples 3"]]:
         """Return density per scene unit, and color, of intervals."""
         density, hidden = self.features(rays, samples)
-        known = Common(
-            values=encode(rays.view_directions, self.direction_frequencies), owners=samples.rays, groups=[len(rays)]
-        )
-        return density, self._color(hidden, known)
+        return density, self._color(hidden, self._known(rays, samples))
+
+    def with_normals(
+        self, rays: Rays, samples: RaySamples
+    ) -> tuple[
+        Float[Tensor, " samples"],
+        Float[Tensor, "samples 3"],
+        Float[Tensor, "samples 3"],
+        Float[Tensor, "samples 3"] | None,
+    ]:
+        """Return density and color, the gradient of the density in the world, and the predicted normal if there is one.
+
+        The gradient can itself be differentiated, so that normals can be trained.
+        """
+        gaussians = frustums(rays, samples, shape=self.encoding.shape)
+        shift = torch.zeros_like(gaussians.means, requires_grad=True)
+        density, hidden = self.trunk_features(self.encoding.encode(replace(gaussians, means=gaussians.means + shift)))
+        (slopes,) = torch.autograd.grad(density.sum(), shift, create_graph=True)
+        return density, self._color(hidden, self._known(rays, samples)), slopes, self._predicted(hidden)
+
+    def predicted_normals(self, rays: Rays, samples: RaySamples) -> Float[Tensor, "samples 3"] | None:
+        """Return the unit normals that the head of its own says, if there is one."""
+        return None if self.normal_head is None else self._predicted(self.features(rays, samples)[1])
+
+    def _predicted(self, hidden: Float[Tensor, "points features"]) -> Float[Tensor, "points 3"] | None:
+        if self.normal_head is None:
+            return None
+        return functional.normalize(self.normal_head(hidden, [len(hidden)]), dim=1)
+
+    def _known(self, rays: Rays, samples: RaySamples) -> Common:
+        values = encode(rays.view_directions, self.direction_frequencies)
+        return Common(values=values, owners=samples.rays, groups=[len(rays)])
 
     def at_points(
         self, positions: Float[Tensor, "points 3"], directions: Float[Tensor, "points 3"]

@@ -16,7 +16,19 @@ from nsg_cluster.fields.mlp import set_precision
 from nsg_cluster.geometry.rays import Histogram, Rays, RaySamples, midpoints
 from nsg_cluster.models.per_image import PerImage
 
-__all__ = ["HasNormals", "Model", "RadianceModel", "Rendering", "slopes_at"]
+__all__ = ["HasNormals", "Model", "RadianceModel", "Rendering", "SampleNormals", "slopes_at", "unit_normals"]
+
+_TINY = 1e-20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SampleNormals:
+    """Normals of samples, as training asks for them."""
+
+    along: Float[Tensor, " samples"]
+    """Cosine of the angle between ray and normal: more than 0 for a surface that is seen from behind."""
+    mismatch: Float[Tensor, " samples"] | None = None
+    """Squared distance between the normal that is predicted and that of the density, where normals are predicted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +47,8 @@ class Rendering:
     """Share of each interval in its ray's color."""
     histograms: tuple[Histogram, ...] = ()
     """Where samples come from proposals: those of each round, and last what the field found."""
+    normals: SampleNormals | None = None
+    """In training, where the model has been asked to train them."""
     coarse: Float[Tensor, "rays 3"] | None = None
     """Color that a coarse network gives, where there is one to be trained as well."""
     node_opacity: Float[Tensor, "rays nodes"] | None = None
@@ -74,10 +88,10 @@ class RadianceModel(Protocol):
 
 @runtime_checkable
 class HasNormals(Protocol):
-    """What knows how its density changes from place to place."""
+    """What knows how its surfaces are turned."""
 
-    def density_slopes(self, rays: Rays, samples: RaySamples) -> Float[Tensor, "samples 3"]:
-        """Return the gradient of the density where samples are, in world coordinates."""
+    def normals(self, rays: Rays, samples: RaySamples) -> Float[Tensor, "samples 3"]:
+        """Return the unit normal of the surface that samples lie on, in world coordinates; 0 where there is none."""
         ...
 
 
@@ -89,6 +103,13 @@ def slopes_at(
     with torch.enable_grad():
         (slopes,) = torch.autograd.grad(density(places).sum(), places)
     return slopes
+
+
+def unit_normals(slopes: Float[Tensor, "points 3"]) -> Float[Tensor, "points 3"]:
+    """Return the directions in which densities fall quickest, given their gradients; 0 where they are even."""
+    # The slope of a norm is not finite at 0.
+    normals: Tensor = -slopes / slopes.square().sum(dim=1, keepdim=True).clamp(min=_TINY).sqrt()
+    return normals
 
 
 class Model(nn.Module, ABC):
@@ -129,13 +150,23 @@ class Model(nn.Module, ABC):
         )
 
     def density_slopes(self, rays: Rays, samples: RaySamples) -> Float[Tensor, "samples 3"]:
-        """Return the gradient of the density where samples are, in world coordinates: see `HasNormals`.
+        """Return the gradient of the density where samples are, in world coordinates.
 
         Raises:
             ConfigError: What is at a point depends on the moment.
         """
         directions = rays.view_directions[samples.rays]
         return slopes_at(lambda positions: self.probe(positions, directions)[0], midpoints(rays, samples))
+
+    def normals(self, rays: Rays, samples: RaySamples) -> Float[Tensor, "samples 3"]:
+        """Return the unit normal of the surface that samples lie on: density falls quickest along it.
+
+        Verbin et al., Ref-NeRF, https://arxiv.org/abs/2112.03907, eq. 3.
+
+        Raises:
+            ConfigError: What is at a point depends on the moment.
+        """
+        return unit_normals(self.density_slopes(rays, samples))
 
     def regularizers(self) -> dict[str, Float[Tensor, ""]]:
         """Return by name what the loss may ask to be small whatever the rays; without weights."""

@@ -33,6 +33,7 @@ def build_mipnerf(config: MipNerfConfig, scene: Scene) -> MipNerf:
         samples=config.samples,
         spacing=config.spacing,
         padding=config.padding,
+        trains_normals=config.field.normals != "untrained",
     )
 
 
@@ -73,6 +74,7 @@ def build_mipnerf360(config: MipNerf360Config, scene: Scene) -> MipNerf360:
         near=scene.near,
         far=scene.far,
         is_opaque=config.is_opaque,
+        trains_normals=config.field.normals != "untrained",
     )
 
 
@@ -107,6 +109,7 @@ def _radiance(config: MipFieldConfig, encoding: GaussianEncoding) -> MipRadiance
         color_width=config.color_width,
         direction_frequencies=config.direction_frequencies,
         rgb_padding=config.rgb_padding,
+        predicts_normals=config.normals == "predicted",
     )
 
 

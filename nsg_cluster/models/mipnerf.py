@@ -17,7 +17,7 @@ from torch import Generator, Tensor
 from nsg_cluster.fields.mip import MipRadianceField
 from nsg_cluster.geometry.rays import Histogram, Rays, RaySamples
 from nsg_cluster.geometry.warps import Spacing
-from nsg_cluster.models.base import Model, Rendering
+from nsg_cluster.models.base import Model, Rendering, SampleNormals, unit_normals
 from nsg_cluster.models.per_image import PerImage
 from nsg_cluster.render.volume import render_samples
 from nsg_cluster.sampling.base import limits
@@ -39,6 +39,7 @@ class MipNerf360(Model):
         near: float,
         far: float,
         is_opaque: bool,
+        trains_normals: bool = False,
     ) -> None:
         """Put the parts together.
 
@@ -49,10 +50,11 @@ class MipNerf360(Model):
             near: Distance along a ray before which nothing is seen.
             far: Distance along a ray beyond which nothing is seen.
             is_opaque: The last interval of a ray lets no light through: the scene has no background but itself.
+            trains_normals: Whether training is told normals.
         """
         super().__init__()
         self.field, self.sampler, self.per_image = field, sampler, per_image
-        self.near, self.far, self.is_opaque = near, far, is_opaque
+        self.near, self.far, self.is_opaque, self.trains_normals = near, far, is_opaque, trains_normals
 
     def render_rays(
         self,
@@ -67,12 +69,13 @@ class MipNerf360(Model):
         rays = self.per_image.corrected(rays)
         placed = self.sampler.place(rays, near=self.near, far=self.far, generator=generator)
         assert placed.edges is not None, "proposals have edges"
-        density, color = self.field(rays, placed.samples)
+        trains = self.training and self.trains_normals
+        density, color, normals = _evaluated(self.field, rays, placed.samples, with_normals=trains)
         if self.is_opaque:
             density = _opaque_end(density, placed.samples)
         rendering = render_samples(placed.samples, density, color, background=background)
         found = Histogram(edges=placed.edges, weights=rendering.weights.view(len(rays), -1))
-        return replace(rendering, histograms=(*placed.proposals, found))
+        return replace(rendering, histograms=(*placed.proposals, found), normals=normals)
 
     def probe(
         self, positions: Float[Tensor, "points 3"], directions: Float[Tensor, "points 3"]
@@ -83,6 +86,11 @@ class MipNerf360(Model):
     def density_slopes(self, rays: Rays, samples: RaySamples) -> Float[Tensor, "samples 3"]:
         """Return the gradient of the density of intervals, in world coordinates."""
         return self.field.slopes(rays, samples)
+
+    def normals(self, rays: Rays, samples: RaySamples) -> Float[Tensor, "samples 3"]:
+        """Return the predicted normals of intervals where normals are predicted, those of the density elsewhere."""
+        predicted = self.field.predicted_normals(rays, samples)
+        return super().normals(rays, samples) if predicted is None else predicted
 
     def before_step(self, step: int, generator: Generator) -> None:
         """Anneal the proposals."""
@@ -107,6 +115,7 @@ class MipNerf(Model):
         samples: int,
         spacing: Spacing,
         padding: float,
+        trains_normals: bool = False,
     ) -> None:
         """Put the parts together.
 
@@ -118,10 +127,12 @@ class MipNerf(Model):
             samples: Intervals on each ray, in each pass.
             spacing: Those of the first pass are equal in distance (``linear``) or in its inverse (``disparity``).
             padding: Added to each weight before the second pass is placed.
+            trains_normals: Whether training is told normals.
         """
         super().__init__()
         self.field, self.per_image = field, per_image
         self.near, self.far, self.samples, self.spacing, self.padding = near, far, samples, spacing, padding
+        self.trains_normals = trains_normals
 
     def render_rays(
         self,
@@ -136,10 +147,11 @@ class MipNerf(Model):
         rays = self.per_image.corrected(rays)
         near, far = limits(rays, None, near=self.near, far=self.far)
         edges = stratified_edges(near, far, self.samples, spacing=self.spacing, generator=generator)
-        first = self._pass(rays, edges, background)
+        first, _ = self._pass(rays, edges, background, with_normals=False)
         weights = blurred(first.weights.detach().view(len(rays), -1)) + self.padding
-        second = self._pass(rays, resampled_edges(edges, weights, generator=generator), background)
-        return replace(second, coarse=first.color)
+        edges = resampled_edges(edges, weights, generator=generator)
+        second, normals = self._pass(rays, edges, background, with_normals=self.training and self.trains_normals)
+        return replace(second, coarse=first.color, normals=normals)
 
     def probe(
         self, positions: Float[Tensor, "points 3"], directions: Float[Tensor, "points 3"]
@@ -151,9 +163,41 @@ class MipNerf(Model):
         """Return the gradient of the density of intervals, in world coordinates."""
         return self.field.slopes(rays, samples)
 
-    def _pass(self, rays: Rays, edges: Float[Tensor, "rays edges"], background: Float[Tensor, "rays 3"]) -> Rendering:
+    def normals(self, rays: Rays, samples: RaySamples) -> Float[Tensor, "samples 3"]:
+        """Return the predicted normals of intervals where normals are predicted, those of the density elsewhere."""
+        predicted = self.field.predicted_normals(rays, samples)
+        return super().normals(rays, samples) if predicted is None else predicted
+
+    def _pass(
+        self,
+        rays: Rays,
+        edges: Float[Tensor, "rays edges"],
+        background: Float[Tensor, "rays 3"],
+        *,
+        with_normals: bool,
+    ) -> tuple[Rendering, SampleNormals | None]:
         samples = intervals_on_rays(edges)
-        return render_samples(samples, *self.field(rays, samples), background=background)
+        density, color, normals = _evaluated(self.field, rays, samples, with_normals=with_normals)
+        return render_samples(samples, density, color, background=background), normals
+
+
+def _evaluated(
+    field: MipRadianceField, rays: Rays, samples: RaySamples, *, with_normals: bool
+) -> tuple[Float[Tensor, " samples"], Float[Tensor, "samples 3"], SampleNormals | None]:
+    """Return density and color of intervals, and their normals where these are asked for."""
+    if not with_normals:
+        return *field(rays, samples), None
+    density, color, slopes, predicted = field.with_normals(rays, samples)
+    of_density = unit_normals(slopes)
+    normals = of_density if predicted is None else predicted
+    return (
+        density,
+        color,
+        SampleNormals(
+            along=(normals * rays.directions[samples.rays]).sum(dim=1),
+            mismatch=None if predicted is None else (of_density - predicted).square().sum(dim=1),
+        ),
+    )
 
 
 def _opaque_end(density: Float[Tensor, " samples"], samples: RaySamples) -> Float[Tensor, " samples"]:

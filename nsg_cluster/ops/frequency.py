@@ -11,7 +11,6 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from nsg_cluster.ops import library
 from nsg_cluster.ops.arguments import Arguments
@@ -83,17 +82,45 @@ class _Encode(torch.autograd.Function):
         variances = None if tensors[1] is None else tensors[1].detach().contiguous()
         encoded: Tensor = means.new_empty(means.shape[0], 2 * count * means.shape[1])
         kernels.frequency_encode_forward(count, lowest, means, variances, encoded)
-        ctx.save_for_backward(means, variances)
+        ctx.save_for_backward(*tensors)
         ctx.frequencies, ctx.kernels = (count, lowest), kernels
         return encoded
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         means, variances = ctx.saved_tensors
+        if torch.is_grad_enabled():  # whoever trains normals differentiates these gradients in turn
+            return (*_gradients(means, variances, grad, *ctx.frequencies), None, None, None)
+        means = means.contiguous()
         grad_means = torch.empty_like(means)
-        grad_variances = None if variances is None else torch.empty_like(variances)
+        grad_variances = None if variances is None else torch.empty_like(means)
         ctx.kernels.frequency_encode_backward(
-            *ctx.frequencies, means, variances, grad.contiguous(), grad_means, grad_variances
+            *ctx.frequencies,
+            means,
+            None if variances is None else variances.contiguous(),
+            grad.contiguous(),
+            grad_means,
+            grad_variances,
         )
         return grad_means, grad_variances, None, None, None
+
+
+def _gradients(
+    means: Tensor, variances: Tensor | None, grad: Tensor, count: int, lowest: int
+) -> tuple[Tensor, Tensor | None]:
+    """Return the gradients of means and variances, differentiable, from the encoding itself.
+
+    The derivative of a damped sine by the mean is the frequency times the damped cosine, that of a damped cosine the
+    negative of the other; by the variance each is multiplied by half the square of the frequency, negative.
+    """
+    if variances is None:
+        encoded = frequency_encode(means, count, lowest=lowest)
+    else:
+        encoded = integrated_encode(means, variances, count, lowest=lowest)
+    frequencies = 2.0 ** torch.arange(lowest, lowest + count, dtype=means.dtype, device=means.device)[:, None]
+    sines, cosines = encoded.view(len(means), count, 2, -1).unbind(2)
+    of_sines, of_cosines = grad.view(len(means), count, 2, -1).unbind(2)
+    by_mean = (frequencies * (of_sines * cosines - of_cosines * sines)).sum(1)
+    if variances is None:
+        return by_mean, None
+    return by_mean, (-0.5 * frequencies.square() * (of_sines * sines + of_cosines * cosines)).sum(1)

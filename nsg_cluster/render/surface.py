@@ -1,8 +1,6 @@
 """Where rays meet a surface, and how it is turned: median depth and normals of rendered rays.
 
-The normal at a point is the direction in which density falls quickest, ``n = -grad(s) / |grad(s)|`` (Verbin et al.,
-Ref-NeRF, https://arxiv.org/abs/2112.03907, eq. 3); the normal of a ray is the mean over its samples by their weights,
-made a unit vector. Gradients are taken in world coordinates, through whatever contraction the field has.
+The normal of a ray is the mean of the normals of its samples by their weights, made a unit vector.
 """
 
 from __future__ import annotations
@@ -56,8 +54,7 @@ def ray_normals(model: HasNormals, rays: Rays, rendering: Rendering) -> Float[Te
     total = torch.zeros_like(rays.directions)
     if len(samples) == 0:
         return total
-    slopes = model.density_slopes(rays, samples)
-    normals = -slopes / slopes.norm(dim=1, keepdim=True).clamp(min=_TINY)
+    normals = model.normals(rays, samples)
     total = total.index_add(0, samples.rays, rendering.weights[kept][:, None] * normals)
     unit: Tensor = total / total.norm(dim=1, keepdim=True).clamp(min=_TINY)
     return unit

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-__all__ = ["HUBER_DELTA", "mean_squared_error", "opacity_entropy", "photometric"]
+__all__ = ["HUBER_DELTA", "mean_squared_error", "opacity_entropy", "orientation", "photometric"]
 
 HUBER_DELTA = 0.1
 """Color difference at which the Huber loss turns from a parabola into a line."""
@@ -48,3 +48,18 @@ def opacity_entropy(opacity: Float[Tensor, " rays"]) -> Float[Tensor, ""]:
     """
     safe = opacity.clamp(1e-5, 1.0)
     return -(safe * torch.log(safe)).mean()
+
+
+def orientation(
+    weights: Float[Tensor, " samples"], along: Float[Tensor, " samples"], num_rays: int
+) -> Float[Tensor, ""]:
+    """Return the mean over rays of the sum of ``w max(0, n·d)²``: 0 where every visible surface faces the camera.
+
+    Verbin et al., Ref-NeRF, https://arxiv.org/abs/2112.03907, eq. 11.
+
+    Args:
+        weights: Share ``w`` of each sample in its ray's color.
+        along: Cosine ``n·d`` of the angle between its normal and its ray.
+        num_rays: Number of rays.
+    """
+    return (weights * along.clamp(min=0.0).square()).sum() / num_rays

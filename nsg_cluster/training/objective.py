@@ -61,6 +61,7 @@ def score(
         terms["interlevel"] = config.interlevel * ray_interlevel(rendering).mean()
     if config.coarse > 0 and rendering.coarse is not None:
         terms["coarse"] = config.coarse * losses.photometric(config.photometric, rendering.coarse, truth)
+    terms |= _of_normals(config, rendering)
     for name, value in (regularizers or {}).items():
         if (weight := getattr(config, name)) > 0:
             terms[name] = weight * value
@@ -69,3 +70,16 @@ def score(
         terms=terms,
         squared_error=losses.mean_squared_error(rendering.color.detach(), truth),
     )
+
+
+def _of_normals(config: LossConfig, rendering: Rendering) -> dict[str, Float[Tensor, ""]]:
+    """Return the terms about normals, where a model trains them."""
+    normals, weights, num_rays = rendering.normals, rendering.weights, len(rendering.opacity)
+    if normals is None:
+        return {}
+    terms = {}
+    if config.orientation > 0:
+        terms["orientation"] = config.orientation * losses.orientation(weights, normals.along, num_rays)
+    if config.predicted_normals > 0 and normals.mismatch is not None:
+        terms["predicted_normals"] = config.predicted_normals * (weights * normals.mismatch).sum() / num_rays
+    return terms

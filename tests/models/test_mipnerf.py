@@ -23,6 +23,8 @@ from nsg_cluster.geometry.rays import Rays
 from nsg_cluster.models.base import Model
 from nsg_cluster.models.build import build_model
 from nsg_cluster.models.build_mip import build_mipnerf360
+from nsg_cluster.models.mipnerf import MipNerf, MipNerf360
+from nsg_cluster.training.losses import orientation
 from nsg_cluster.training.objective import score
 
 FIELD = {"width": 32, "hidden_layers": 3, "bottleneck": 16, "color_width": 16, "frequencies": 6}
@@ -147,3 +149,62 @@ def test_what_does_not_fit_the_scene_is_refused(scene: Scene) -> None:
     warped = replace(scene, train=replace(scene.train, cameras=replace(scene.train.cameras, ndc=True)))
     with pytest.raises(ConfigError, match=r"data\.space: 'ndc'"):
         build_model(config("mipnerf"), warped)
+
+
+@pytest.mark.parametrize("kind", SMALL)
+def test_normals_are_trained_through_the_gradient_of_the_density(scene: Scene, kind: str) -> None:
+    rays, truth = some_rays(scene)
+    background = torch.ones(64, 3)
+    with_normals = built(kind, scene, field={**SMALL[kind]["field"], "normals": "density"}).train()
+    plain = built(kind, scene).train()
+    found, without = (model.render_rays(rays, background=background) for model in (with_normals, plain))
+    assert torch.allclose(found.color, without.color) and without.normals is None
+    assert found.normals is not None and found.normals.mismatch is None
+    # The field and the model agree on what a normal is.
+    assert isinstance(with_normals, MipNerf | MipNerf360)
+    normals = with_normals.normals(rays, found.samples)
+    along = (normals * rays.directions[found.samples.rays]).sum(dim=1)
+    torch.testing.assert_close(found.normals.along.detach(), along, rtol=1e-3, atol=1e-4)
+    only = LossConfig(photometric="mse", opacity_entropy=0, orientation=1.0, coarse=0, interlevel=0)
+    terms = score(only, found, truth).terms
+    assert set(terms) == {"photometric", "orientation"} and float(terms["orientation"].detach()) > 0
+    (slope,) = torch.autograd.grad(terms["orientation"], [next(iter(with_normals.field.trunk.parameters()))])
+    assert float(slope.abs().max()) > 0
+    assert with_normals.eval().render_rays(rays, background=background).normals is None
+
+
+def test_orientation_turns_surfaces_towards_the_cameras(scene: Scene) -> None:
+    seen_from_behind = []
+    for weight in (0.0, 1.0):
+        model = built("mipnerf", scene, field={**FIELD, "normals": "density"}).train()
+        optimizer = torch.optim.Adam(model.parameters(), lr=5e-3)
+        loss = LossConfig(photometric="mse", opacity_entropy=0, coarse=0.1, orientation=weight)
+        for step in range(60):
+            generator = torch.Generator().manual_seed(step)
+            batch = RayBatches(scene.train, "cpu").draw(64, generator)
+            rendering = model.render_rays(batch.rays, background=torch.ones(64, 3), generator=generator)
+            optimizer.zero_grad()
+            score(loss, rendering, batch.over(torch.ones(64, 3))).loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+        rendering = model.render_rays(some_rays(scene)[0], background=torch.ones(64, 3))
+        assert rendering.normals is not None
+        seen_from_behind.append(float(orientation(rendering.weights, rendering.normals.along, 64).detach()))
+    assert seen_from_behind[1] < 0.5 * seen_from_behind[0]
+
+
+def test_predicted_normals_come_to_agree_with_those_of_the_density(scene: Scene) -> None:
+    model = built("mipnerf", scene, field={**FIELD, "normals": "predicted"}).train()
+    assert isinstance(model, MipNerf) and model.field.normal_head is not None
+    rays, truth = some_rays(scene)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
+    loss = LossConfig(photometric="mse", opacity_entropy=0, coarse=0.1, orientation=0.1, predicted_normals=0.1)
+    found = []
+    for _ in range(30):
+        scored = score(loss, model.render_rays(rays, background=torch.ones(64, 3)), truth)
+        optimizer.zero_grad()
+        scored.loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        found.append(float(scored.terms["predicted_normals"].detach()))
+    assert found[-1] < 0.5 * found[0]
+    normals = model.eval().normals(rays, model.render_rays(rays, background=torch.ones(64, 3)).samples)
+    torch.testing.assert_close(normals.norm(dim=1), torch.ones(len(normals)))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from torch import Generator
+from torch import Generator, Tensor
 
 from nsg_cluster.ops.frequency import frequency_encode, integrated_encode
 
@@ -75,3 +75,20 @@ def test_wrong_arguments_get_a_sentence(backend: str, unchecked_shapes: None) ->
         ValueError, match=r"integrated_encode: variances has shape \(2, 3\), expected \(points=1, dims=3\)"
     ):
         integrated_encode(torch.zeros(1, 3), torch.zeros(2, 3), 2)
+
+
+def test_gradients_can_be_differentiated_in_turn(backend: str, generator: Generator) -> None:
+    means = torch.randn(6, 3, generator=generator).requires_grad_()
+    variances = torch.rand(6, 3, generator=generator).requires_grad_()
+    weights = torch.randn(6, 24, generator=generator).requires_grad_()
+    exact = [each.detach().double().requires_grad_() for each in (means, variances, weights)]
+
+    def second(m: Tensor, v: Tensor, w: Tensor, *, integrated: bool) -> tuple[Tensor, ...]:
+        encoded = integrated_encode(m, v, 4) if integrated else frequency_encode(m, 4)
+        first = torch.autograd.grad((encoded * w).sum(), (m, v) if integrated else (m,), create_graph=True)
+        return torch.autograd.grad(torch.stack([each.square().sum() for each in first]).sum(), (m, w))
+
+    for integrated in (True, False):
+        found, expected = (second(*inputs, integrated=integrated) for inputs in ((means, variances, weights), exact))
+        for ours, true in zip(found, expected, strict=True):
+            torch.testing.assert_close(ours.double(), true, rtol=1e-3, atol=1e-2)

@@ -48,10 +48,9 @@ class ExactToybox(nn.Module):
             weights=torch.ones(len(found)),
         )
 
-    def density_slopes(self, rays: Rays, samples: RaySamples) -> Float[Tensor, "samples 3"]:
-        """Density rises against the normal."""
+    def normals(self, rays: Rays, samples: RaySamples) -> Float[Tensor, "samples 3"]:
         origins, directions = (each[samples.rays].double().numpy() for each in (rays.origins, rays.directions))
-        return -7 * torch.from_numpy(trace_normals(toybox(), origins, directions)).float()
+        return torch.from_numpy(trace_normals(toybox(), origins, directions)).float()
 
     def before_step(self, step: int, generator: Generator) -> None:
         """Nothing is due."""

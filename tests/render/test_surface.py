@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from nsg_cluster.geometry.rays import Rays, RaySamples, midpoints
-from nsg_cluster.models.base import HasNormals, Rendering, slopes_at
+from nsg_cluster.models.base import HasNormals, Rendering, slopes_at, unit_normals
 from nsg_cluster.render.surface import median_depth, ray_normals
 from nsg_cluster.render.volume import render_samples
 
@@ -68,8 +68,8 @@ class Ball:
     def density(self, positions: Float[Tensor, "points 3"]) -> Float[Tensor, " points"]:
         return 50 * torch.sigmoid(20 * (1 - positions.norm(dim=1)))
 
-    def density_slopes(self, rays: Rays, samples: RaySamples) -> Float[Tensor, "samples 3"]:
-        return slopes_at(self.density, midpoints(rays, samples))
+    def normals(self, rays: Rays, samples: RaySamples) -> Float[Tensor, "samples 3"]:
+        return unit_normals(slopes_at(self.density, midpoints(rays, samples)))
 
 
 def seen(model: Any, rays: Rays) -> Rendering:

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from nsg_cluster.training.losses import HUBER_DELTA, mean_squared_error, opacity_entropy, photometric
+from nsg_cluster.training.losses import HUBER_DELTA, mean_squared_error, opacity_entropy, orientation, photometric
 
 
 def colors(*differences: float) -> tuple[torch.Tensor, torch.Tensor]:
@@ -51,3 +51,10 @@ def test_entropy_is_zero_at_both_ends_and_finite_everywhere() -> None:
     assert opacity.grad is not None and torch.isfinite(opacity.grad).all()
     peak = 1 / math.e
     assert float(opacity_entropy(torch.tensor([peak]))) > float(opacity_entropy(torch.tensor([peak + 0.05])))
+
+
+def test_orientation_is_zero_where_surfaces_face_the_camera_and_known_where_they_do_not() -> None:
+    weights = torch.tensor([0.5, 0.4, 0.1, 0.8])
+    assert float(orientation(weights, torch.tensor([-1.0, -0.2, 0.0, -0.5]), 2)) == 0.0
+    # Of two rays: one has a sample that is seen from behind at 60 degrees.
+    assert float(orientation(weights, torch.tensor([-1.0, 0.5, 0.0, -0.5]), 2)) == pytest.approx(0.4 * 0.25 / 2)
