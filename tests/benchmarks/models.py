@@ -34,7 +34,12 @@ MODELS = (
 SCENES = ("toybox", "lego", "fox", "fern")
 BUDGET_S = 30
 EVALUATED_VIEWS = 4
-OBJECT = ["model.contraction=none", "model.spacing=linear", "model.is_opaque=false", "train.loss.distortion=0"]
+OBJECT = [
+    "model.contraction=none",
+    "model.spacing=linear",
+    "model.is_opaque=false",
+    "train.loss={photometric: mse, distortion: 0}",
+]
 ENDLESS = "space has no end there, and this has no contraction"
 # What a scene asks of a model; a text says why the pair is left out.
 SUITED: dict[tuple[str, str], list[str] | str] = {

@@ -124,6 +124,19 @@ PRESETS: dict[str, dict[str, Any]] = {
         "train.background": "white",
         "train.optimizer.weight_decay": 1e-6,
     },
+    "nerfacc_nerf": {
+        "model.kind": "nerf",
+        "model.field.width": 256,
+        "model.field.hidden_layers": 8,
+        "model.sampler.kind": "occupancy",
+        "model.sampler.resolution": 128,
+        "model.sampler.steps_per_diagonal": 1024,
+        "train.steps": 50000,
+        "train.samples": 1 << 16,
+        "train.optimizer.learning_rate": 5e-4,
+        "train.schedule.milestone_factor": 0.33,
+        "train.loss.photometric": "mse",
+    },
     "nerfacc_prop": FIELD
     | PROPOSALS
     | ADAM
