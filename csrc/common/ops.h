@@ -19,7 +19,8 @@
     X(MortonDecode)               \
     X(PackBits)                   \
     X(UnpackBits)                 \
-    X(IntersectBoxes)             \
+    X(BoxHitsCount)               \
+    X(BoxHitsWrite)               \
     X(HashEncodeForward)          \
     X(HashEncodeBackward)         \
     X(SphericalHarmonicsForward)  \

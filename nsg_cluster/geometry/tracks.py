@@ -47,7 +47,7 @@ class ObjectTracks:
         return len(self.ids)
 
     def at(self, frames: Int[Tensor, " rays"]) -> Int[Tensor, "rays slots"]:
-        """Return the placements at the frame of each ray, -1 for an empty slot: what `ops.boxes` calls candidates."""
+        """Return the placements at the frame of each ray, -1 for an empty slot."""
         return self.table[frames]
 
     @property

@@ -8,7 +8,7 @@ from torch import Tensor
 from nsg_cluster.data.scene import Scene, Views
 from nsg_cluster.geometry.boxes import world_to_box
 from nsg_cluster.geometry.cameras import image_rays
-from nsg_cluster.ops.boxes import intersect_boxes
+from nsg_cluster.ops.boxes import box_hits
 
 __all__ = ["moving_pixels"]
 
@@ -26,6 +26,6 @@ def moving_pixels(scene: Scene, views: Views, index: int) -> Bool[Tensor, "heigh
         return views.instances[index].cpu() >= 0
     rays = image_rays(cameras, index)
     maps = world_to_box(tracks.object_to_world, tracks.sizes[tracks.owners])
-    candidates = tracks.at(cameras.frames[index : index + 1]).expand(len(rays), -1).contiguous()
-    entries, exits = intersect_boxes(rays.origins, rays.directions, maps, candidates)
-    return (exits > entries).any(dim=1).view(cameras.height, cameras.width)
+    frames = cameras.frames[index].expand(len(rays))
+    *_, offsets = box_hits(rays.origins, rays.directions, frames, maps, tracks.table)
+    return (offsets.diff() > 0).view(cameras.height, cameras.width)

@@ -15,7 +15,7 @@ from torch import Generator, Tensor
 
 from nsg_cluster.geometry.placements import Placements
 from nsg_cluster.geometry.rays import Rays
-from nsg_cluster.ops.boxes import intersect_boxes
+from nsg_cluster.ops.boxes import box_hits
 
 __all__ = ["BoxHits", "find_hits", "place_in_boxes"]
 
@@ -34,6 +34,10 @@ class BoxHits:
     """Distance at which the ray enters the box; 0 for a camera inside."""
     exits: Float[Tensor, " hits"]
     """Distance at which it leaves the box."""
+    of_rays: Int[Tensor, " hits"]
+    """The hits once more, as indices of the other columns: in order of ray and entry."""
+    offsets: Int[Tensor, " rays_plus_one"]
+    """First hit of each ray in that order, and the total at the end."""
 
     def __len__(self) -> int:
         """Return the number of hits."""
@@ -42,15 +46,20 @@ class BoxHits:
 
 def find_hits(rays: Rays, placements: Placements, frames: Int[Tensor, " rays"]) -> BoxHits:
     """Return which rays go through which boxes of their frame, and where."""
-    candidates = placements.table[frames]
     maps = placements.world_to_box.detach()
-    entries, exits = intersect_boxes(rays.origins.detach(), rays.directions.detach(), maps, candidates)
-    ray, slot = torch.nonzero(exits > entries, as_tuple=True)
-    row = candidates[ray, slot]
-    order = torch.argsort(placements.objects[row], stable=True)
-    ray, slot, row = ray[order], slot[order], row[order]
+    entries, exits, ray, row, offsets = box_hits(
+        rays.origins.detach(), rays.directions.detach(), frames, maps, placements.table
+    )
+    objects = placements.objects[row]
+    order = torch.argsort(objects, stable=True)
     return BoxHits(
-        rays=ray, rows=row, objects=placements.objects[row], entries=entries[ray, slot], exits=exits[ray, slot]
+        rays=ray[order],
+        rows=row[order],
+        objects=objects[order],
+        entries=entries[order],
+        exits=exits[order],
+        of_rays=torch.empty_like(order).index_copy(0, order, torch.arange(len(order), device=order.device)),
+        offsets=offsets,
     )
 
 

@@ -13,7 +13,7 @@ from torch import Generator, Tensor
 from torch.nn.functional import normalize
 
 from nsg_cluster.ops.bits import morton_decode, morton_encode, pack_bits, unpack_bits
-from nsg_cluster.ops.boxes import intersect_boxes
+from nsg_cluster.ops.boxes import box_hits
 from nsg_cluster.ops.encode import HashGridLayout, hash_encode, spherical_harmonics, trunc_exp
 from nsg_cluster.ops.frequency import frequency_encode, integrated_encode
 from nsg_cluster.ops.histogram import dilate_histogram, interlevel_bound, sample_histogram
@@ -155,13 +155,14 @@ def _box(rays: int, generator: Generator) -> Inputs:
     return {**inputs, "box": torch.tensor([[-1.0, -0.5, -2.0], [1.5, 1.0, 0.5]])}
 
 
-def _boxes(rays: int, generator: Generator) -> Inputs:
-    turns = torch.linalg.qr(torch.randn(7, 3, 3, generator=generator)).Q
-    maps = torch.cat([turns, uniform(7, 3, 1, generator=generator, low=-1)], dim=2)
+def _boxes(rays: int, generator: Generator, rows: int = 60) -> Inputs:
+    turns = torch.linalg.qr(torch.randn(rows, 3, 3, generator=generator)).Q
+    maps = torch.cat([turns, uniform(rows, 3, 1, generator=generator, low=-3, high=3)], dim=2)
     return {
         **_rays(rays, generator),
+        "frames": torch.randint(0, 5, (rays,), generator=generator),
         "world_to_box": maps,
-        "candidates": torch.randint(-1, 7, (rays, 4), generator=generator),
+        "table": torch.randint(-1, rows, (5, 40), generator=generator),
     }
 
 
@@ -266,7 +267,7 @@ CASES = (
     Case(name="interlevel_bound", run=interlevel_bound, draw=_envelope, differentiable=("envelope_weights",)),
     *(_lens_case(lens) for lens in ("pinhole", "opencv", "fisheye")),
     Case(name="intersect_box", run=intersect_box, draw=_box),
-    Case(name="intersect_boxes", run=intersect_boxes, draw=_boxes, tolerance=1e-4),
+    Case(name="box_hits", run=box_hits, draw=_boxes, tolerance=1e-4),
     Case(
         name="update_occupancy",
         run=lambda grid, cells, values: update_occupancy(grid, cells, values, 0.95),

@@ -15,7 +15,12 @@ from tests.ops.conftest import needs_kernels
 CHECKOUT = Path(__file__).resolve().parents[2]
 CSRC = CHECKOUT / "csrc"
 # Ops that are written as several kernels, or as one that serves two functions.
-FUNCTIONS = {"march_count": ["march_occupancy", "march_rounds"], "march_write": ["march_occupancy", "march_rounds"]}
+FUNCTIONS = {
+    "box_hits_count": ["box_hits"],
+    "box_hits_write": ["box_hits"],
+    "march_count": ["march_occupancy", "march_rounds"],
+    "march_write": ["march_occupancy", "march_rounds"],
+}
 MODULES = ["adam", "bits", "boxes", "encode", "frequency", "histogram", "lens", "march", "mlp", "occupancy", "volume"]
 
 
@@ -90,6 +95,9 @@ def test_a_binding_refuses_arrays_that_do_not_fit_each_other() -> None:
     with pytest.raises(ValueError, match="offsets must begin with 0"):
         one = torch.ones(3)
         kernels.distortion_forward(one, one, one, torch.tensor([0, 9]), torch.zeros(1))
-    with pytest.raises(ValueError, match="candidates must lie from -1 to 0"):
-        rays, map_to_box = torch.zeros(1, 3), torch.zeros(1, 3, 4)
-        kernels.intersect_boxes(rays, rays, map_to_box, torch.tensor([[1]]), torch.zeros(1, 1), torch.zeros(1, 1))
+    rays, map_to_box, bounds = torch.zeros(1, 3), torch.zeros(1, 3, 4), torch.zeros(1, 1, 6, 16)
+    index, slots = torch.zeros(1, dtype=torch.int64), torch.full((1, 1, 16), -1)
+    with pytest.raises(ValueError, match="frames must lie from 0 to 0"):
+        kernels.box_hits_count(rays, rays, index + 1, map_to_box, slots, bounds, bounds, index)
+    with pytest.raises(ValueError, match="slots must lie from -1 to 0"):
+        kernels.box_hits_count(rays, rays, index, map_to_box, slots + 2, bounds, bounds, index)

@@ -13,7 +13,13 @@ from tests.models import street
 def hits(count: int = 1) -> BoxHits:
     zeros = torch.zeros(count, dtype=torch.long)
     return BoxHits(
-        rays=zeros, rows=zeros, objects=zeros, entries=torch.full((count,), 2.0), exits=torch.full((count,), 6.0)
+        rays=zeros,
+        rows=zeros,
+        objects=zeros,
+        entries=torch.full((count,), 2.0),
+        exits=torch.full((count,), 6.0),
+        of_rays=torch.arange(count),
+        offsets=torch.tensor([0, count]),
     )
 
 
@@ -23,6 +29,9 @@ def test_hits_are_those_of_the_frame_sorted_by_object() -> None:
     found = find_hits(rays, rows, rays.frames)
     assert set(found.objects.tolist()) == {0, 1} and (found.objects.diff() >= 0).all()
     assert set(find_hits(rays, rows, torch.zeros_like(rays.frames)).objects.tolist()) == {0}
+    in_order = found.rays[found.of_rays]
+    assert (in_order.diff() >= 0).all() and found.offsets.diff().tolist() == in_order.bincount(minlength=64).tolist()
+    assert ((found.entries[found.of_rays].diff() >= 0) | (in_order.diff() > 0)).all(), "nearest first"
     places = rays.origins[found.rays] + found.entries[:, None] * rays.directions[found.rays]
     maps = rows.world_to_box[found.rows]
     in_box = torch.einsum("hij,hj->hi", maps[:, :, :3], places) + maps[:, :, 3]
