@@ -11,6 +11,7 @@
 #include "bindings/histogram.h"
 #include "bindings/lens.h"
 #include "bindings/march.h"
+#include "bindings/merge.h"
 #include "bindings/mlp.h"
 #include "bindings/occupancy.h"
 #include "bindings/volume.h"
@@ -67,6 +68,7 @@ void bind_all(nb::class_<B>& m) {
     bind_histogram(m);
     bind_lens(m);
     bind_march(m);
+    bind_merge(m);
     bind_mlp(m);
     bind_occupancy(m);
     bind_volume(m);

@@ -17,8 +17,18 @@ nsg::BoxRays box_rays(
     expect("group_bounds", group_bounds, {times, (groups + nsg::kFan - 1) / nsg::kFan, 6, nsg::kFan});
     expect_below<B, 1>("frames", frames, 0, times);
     expect_below<B, 3>("slots", slots, -1, boxes);
-    return {n,           boxes,         times,         groups, origins.data(), directions.data(), frames.data(), world_to_box.data(),
-            slots.data(), box_bounds.data(), group_bounds.data()};
+    return {
+        n,
+        boxes,
+        times,
+        groups,
+        origins.data(),
+        directions.data(),
+        frames.data(),
+        world_to_box.data(),
+        slots.data(),
+        box_bounds.data(),
+        group_bounds.data()};
 }
 
 template <class B>

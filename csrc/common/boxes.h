@@ -1,9 +1,9 @@
 // Rays through oriented boxes: which of the boxes of its frame a ray goes through, and where.
 //
-// The boxes of a frame stand in groups of kFan, and so do the groups; each has bounds along the world's axes. A ray looks
-// at all bounds of a block at once, goes on where it meets them, and tries the boxes that are left. Bounds are wider
-// than what they hold by far more than rounding, so they never decide. Computed without fused multiply-add, as marching
-// is: every backend and the definition find the same hits to the last bit.
+// The boxes of a frame stand in groups of kFan, and so do the groups; each has bounds along the world's axes. A ray
+// looks at all bounds of a block at once, goes on where it meets them, and tries the boxes that are left. Bounds are
+// wider than what they hold by far more than rounding, so they never decide. Computed without fused multiply-add, as
+// marching is: every backend and the definition find the same hits to the last bit.
 #pragma once
 
 #include "march.h"
@@ -20,9 +20,9 @@ struct BoxRays {
     const float *origins, *directions;
     const int64_t* ray_frames;
     const float* world_to_box;
-    const int64_t* slots;        // frames x groups x kFan; -1 where empty
-    const float* box_bounds;     // frames x groups blocks
-    const float* group_bounds;   // frames x ceil(groups / kFan) blocks
+    const int64_t* slots;       // frames x groups x kFan; -1 where empty
+    const float* box_bounds;    // frames x groups blocks
+    const float* group_bounds;  // frames x ceil(groups / kFan) blocks
 };
 
 struct BoxHitsCount {

@@ -9,6 +9,7 @@
 #include "histogram.h"
 #include "lens.h"
 #include "march.h"
+#include "merge.h"
 #include "mlp.h"
 #include "occupancy.h"
 #include "volume.h"
@@ -37,6 +38,7 @@
     X(IntersectBox)               \
     X(MarchCount)                 \
     X(MarchWrite)                 \
+    X(MergeByDepth)               \
     X(MlpForward)                 \
     X(MlpBackward)                \
     X(UpdateOccupancy)            \

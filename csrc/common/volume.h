@@ -1,5 +1,6 @@
 // Volume rendering of packed samples: compositing (NeRF, eq. 3) and the distortion loss (mip-NeRF 360, eq. 15).
-// Samples of ray r are offsets[r] to offsets[r + 1], nearest first.
+// Samples of ray r are offsets[r] to offsets[r + 1], nearest first. Compositing may find densities and colors in
+// another order, in which their gradients are written too: those of sample i stand at order[i].
 #pragma once
 
 #include "platform.h"
@@ -9,7 +10,8 @@ namespace nsg {
 struct CompositeForward {
     int64_t rays, samples;
     const float *densities, *colors, *starts, *ends;
-    const int64_t* offsets;
+    const int64_t *offsets, *order;  // order may be null: all is in the order of samples
+    const float* places;             // what depth is the mean of; null for midpoints
     float transmittance_threshold;
     float *weights, *color, *opacity, *depth_sum;
 };
@@ -17,7 +19,8 @@ struct CompositeForward {
 struct CompositeBackward {
     int64_t rays, samples;
     const float *densities, *colors, *starts, *ends;
-    const int64_t* offsets;
+    const int64_t *offsets, *order;
+    const float* places;
     float transmittance_threshold;
     const float *grad_weights, *grad_color, *grad_opacity, *grad_depth_sum;
     float *grad_densities, *grad_colors;
@@ -46,23 +49,23 @@ struct Composited {
 NSG_HD Composited dark() { return {1.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f}; }
 
 // Light that a sample stops, and lets through, given exp and expm1 of its optical depth with the sign turned.
-NSG_HD float add_sample(Composited& ray, Exponential passed, const float* color, float midpoint) {
+NSG_HD float add_sample(Composited& ray, Exponential passed, const float* color, float place) {
     const float weight = ray.transmittance * -passed.expm1;
     ray.transmittance *= passed.exp;
     ray.red += weight * color[0];
     ray.green += weight * color[1];
     ray.blue += weight * color[2];
     ray.opacity += weight;
-    ray.depth_sum += weight * midpoint;
+    ray.depth_sum += weight * place;
     return weight;
 }
 
 // Gradient that reaches a weight, by itself and through color, opacity and depth of its ray.
 NSG_HD float weight_gradient(
     float grad_weight, const float* grad_color, float grad_opacity, float grad_depth_sum, const float* color,
-    float midpoint) {
+    float place) {
     return grad_weight + grad_color[0] * color[0] + grad_color[1] * color[1] + grad_color[2] * color[2] + grad_opacity +
-           grad_depth_sum * midpoint;
+           grad_depth_sum * place;
 }
 
 // Prefix sums of the distortion loss: W = sum of w, M = sum of w m.

@@ -8,25 +8,32 @@ namespace {
 __device__ int64_t first_ray() { return begin() / kWarp; }
 __device__ int64_t ray_stride() { return stride() / kWarp; }
 
+// Where the density and color of a sample stand, and what its depth is.
+template <class Composite>
+__device__ int64_t source(const Composite& a, int64_t i) {
+    return a.order ? a.order[i] : i;
+}
+
+template <class Composite>
+__device__ float place(const Composite& a, int64_t i) {
+    return a.places ? a.places[i] : 0.5f * (a.starts[i] + a.ends[i]);
+}
+
 // One sample in each lane, and the transmittance in front of and behind it.
 struct Sample {
     Exponential passed;
-    float midpoint, length, before, after;
+    float before, after;
     bool is_lit;
 
     // All lanes call this; `count` of them have a sample. `transmittance` is that in front of the first.
-    __device__ Sample(
-        const float* densities, const float* starts, const float* ends, int64_t i, int64_t count, float transmittance,
-        float threshold) {
+    template <class Composite>
+    __device__ Sample(const Composite& a, int64_t i, int64_t count, float transmittance) {
         const bool is_there = lane() < count;
-        const float start = is_there ? starts[i] : 0.0f, end = is_there ? ends[i] : 0.0f;
-        midpoint = 0.5f * (start + end);
-        length = end - start;
-        passed = exponential(is_there ? -densities[i] * length : 0.0f);
+        passed = exponential(is_there ? -a.densities[source(a, i)] * (a.ends[i] - a.starts[i]) : 0.0f);
         after = transmittance * product_so_far(passed.exp);
         before = from_lane_before(after, transmittance);
         // The first sample in the dark ends the ray, whatever comes behind it.
-        const unsigned unlit = __ballot_sync(kAllLanes, !(is_there && before > threshold));
+        const unsigned unlit = __ballot_sync(kAllLanes, !(is_there && before > a.transmittance_threshold));
         is_lit = (unlit & ((2u << lane()) - 1)) == 0;
     }
 };
@@ -39,12 +46,11 @@ __global__ void __launch_bounds__(kBlock) composite_kernel(const __grid_constant
         int64_t first = a.offsets[r];
         for (; first < end && transmittance > a.transmittance_threshold; first += kWarp) {
             const int64_t i = first + lane();
-            const Sample sample(
-                a.densities, a.starts, a.ends, i, end - first, transmittance, a.transmittance_threshold);
+            const Sample sample(a, i, end - first, transmittance);
             float weight = 0.0f;
             if (sample.is_lit) {
                 ray.transmittance = sample.before;
-                weight = add_sample(ray, sample.passed, a.colors + 3 * i, sample.midpoint);
+                weight = add_sample(ray, sample.passed, a.colors + 3 * source(a, i), place(a, i));
             }
             if (i < end) a.weights[i] = weight;
             transmittance = from_lane(sample.after, kWarp - 1);
@@ -72,17 +78,18 @@ __global__ void __launch_bounds__(kBlock) composite_backward_kernel(const __grid
         int64_t first = start;
         for (; first < end && transmittance > a.transmittance_threshold; first += kWarp) {
             const int64_t i = first + lane();
-            const Sample sample(
-                a.densities, a.starts, a.ends, i, end - first, transmittance, a.transmittance_threshold);
+            const Sample sample(a, i, end - first, transmittance);
             if (i < end) {
-                a.grad_colors[3 * i] = sample.is_lit ? sample.before * -sample.passed.expm1 : 0.0f;
-                a.grad_densities[i] = sample.is_lit ? sample.after : 0.0f;
+                const int64_t at = source(a, i);
+                a.grad_colors[3 * at] = sample.is_lit ? sample.before * -sample.passed.expm1 : 0.0f;
+                a.grad_densities[at] = sample.is_lit ? sample.after : 0.0f;
             }
             transmittance = from_lane(sample.after, kWarp - 1);
         }
         for (int64_t i = first + lane(); i < end; i += kWarp) {
-            a.grad_densities[i] = 0.0f;
-            for (int c = 0; c < 3; ++c) a.grad_colors[3 * i + c] = 0.0f;
+            const int64_t at = source(a, i);
+            a.grad_densities[at] = 0.0f;
+            for (int c = 0; c < 3; ++c) a.grad_colors[3 * at + c] = 0.0f;
         }
         // Backwards: what a sample loses of the light of those behind it.
         float behind = 0.0f;
@@ -90,18 +97,19 @@ __global__ void __launch_bounds__(kBlock) composite_backward_kernel(const __grid
             first -= kWarp;
             const int64_t i = first + lane();
             const bool is_there = i < end;
-            const float weight = is_there ? a.grad_colors[3 * i] : 0.0f;
-            const float after = is_there ? a.grad_densities[i] : 0.0f;
+            const int64_t at = is_there ? source(a, i) : 0;
+            const float weight = is_there ? a.grad_colors[3 * at] : 0.0f;
+            const float after = is_there ? a.grad_densities[at] : 0.0f;
             const bool is_lit = weight != 0.0f || after != 0.0f;
             const float gradient = is_lit ? weight_gradient(
                                                 a.grad_weights[i], grad_color, a.grad_opacity[r], a.grad_depth_sum[r],
-                                                a.colors + 3 * i, 0.5f * (a.starts[i] + a.ends[i]))
+                                                a.colors + 3 * at, place(a, i))
                                           : 0.0f;
             const float from_here = sum_from_here(gradient * weight);
             const float lost = behind + from_lane_after(from_here, 0.0f);
             if (is_there) {
-                a.grad_densities[i] = is_lit ? (a.ends[i] - a.starts[i]) * (gradient * after - lost) : 0.0f;
-                for (int c = 0; c < 3; ++c) a.grad_colors[3 * i + c] = weight * grad_color[c];
+                a.grad_densities[at] = is_lit ? (a.ends[i] - a.starts[i]) * (gradient * after - lost) : 0.0f;
+                for (int c = 0; c < 3; ++c) a.grad_colors[3 * at + c] = weight * grad_color[c];
             }
             behind += from_lane(from_here, 0);
         }

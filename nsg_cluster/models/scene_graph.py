@@ -22,8 +22,9 @@ from nsg_cluster.models.base import Model, Rendering
 from nsg_cluster.models.per_image import PerImage
 from nsg_cluster.models.per_object import PerObject
 from nsg_cluster.models.sky import Sky
-from nsg_cluster.ops.volume import composite
-from nsg_cluster.render.compose import inside_spans, merge_by_depth
+from nsg_cluster.ops.merge import merge_by_depth
+from nsg_cluster.ops.volume import composite_merged
+from nsg_cluster.render.spans import inside_spans
 from nsg_cluster.sampling.base import Placement, Sampler
 from nsg_cluster.sampling.boxes import BoxHits, find_hits, place_in_boxes
 
@@ -44,10 +45,11 @@ class Shown:
 class _Part:
     """Samples of one kind of node with what the node says about them."""
 
-    samples: RaySamples
-    densities: Tensor
-    colors: Tensor
-    nodes: Tensor
+    starts: Float[Tensor, " samples"]
+    ends: Float[Tensor, " samples"]
+    densities: Float[Tensor, " samples"]
+    colors: Float[Tensor, "samples 3"]
+    nodes: Int[Tensor, " samples"]
     """0 for the background, and one more than the object's index."""
 
 
@@ -131,11 +133,9 @@ class SceneGraph(Model):
         hits = find_hits(rays, table, frames)
         behind = background if self.sky is None or not self.shown.has_background else self.sky(rays.directions)
         placed = self.sampler.place(rays, near=self.near, far=self.far, generator=generator)
-        parts = []
-        if self.shown.has_background:
-            parts.append(self._background(rays, placed, hits, generator))
+        parts = [self._background(rays, placed, hits, generator)] if self.shown.has_background else []
         parts.append(self._objects(rays, table, hits, generator))
-        return self._composed(rays, parts, placed, behind)
+        return self._composed(rays, parts, placed, hits, behind)
 
     def before_step(self, step: int, generator: Generator) -> None:
         """Let the sampler do what is due before an optimizer step."""
@@ -169,15 +169,21 @@ class SceneGraph(Model):
         places = samples.starts if samples.are_points else (samples.starts + samples.ends) / 2
         kept: Tensor | slice = slice(None)
         if self.removes_background and len(hits) > 0:
-            spans = (hits.entries, hits.exits, hits.rays)
-            kept = torch.nonzero(~inside_spans(places, samples.rays, spans, len(rays)))[:, 0]
+            spans = (hits.entries[hits.of_rays], hits.exits[hits.of_rays])
+            kept = torch.nonzero(~inside_spans(places, samples.rays, spans, hits.offsets))[:, 0]
         densities, colors = self.background(
             midpoints(rays, samples, kept), samples.rays[kept], rays.directions, generator if self.training else None
         )
         if not isinstance(kept, slice):
             densities = torch.zeros_like(samples.starts).index_copy(0, kept, densities)
             colors = colors.new_zeros(len(samples), 3).index_copy(0, kept, colors)
-        return _Part(samples=samples, densities=densities, colors=colors, nodes=torch.zeros_like(samples.rays))
+        return _Part(
+            starts=samples.starts,
+            ends=samples.ends,
+            densities=densities,
+            colors=colors,
+            nodes=torch.zeros_like(samples.rays),
+        )
 
     def _objects(self, rays: Rays, table: Placements, hits: BoxHits, generator: Generator | None) -> _Part:
         """Evaluate the objects inside their boxes."""
@@ -191,40 +197,33 @@ class SceneGraph(Model):
             if len(part.objects) > 0
         ]
         return _Part(
-            samples=RaySamples(
-                starts=starts.flatten(),
-                ends=ends.flatten(),
-                rays=hits.rays.repeat_interleave(count),
-                offsets=hits.rays.new_zeros(1),
-                are_points=self.box_samples == "points",
-            ),
+            starts=starts.flatten(),
+            ends=ends.flatten(),
             densities=torch.cat([densities for densities, _ in said]) if said else starts.flatten(),
             colors=torch.cat([colors for _, colors in said]) if said else starts.new_zeros(0, 3),
             nodes=(hits.objects + 1).repeat_interleave(count),
         )
 
     def _composed(
-        self, rays: Rays, parts: list[_Part], placed: Placement, behind: Float[Tensor, "rays 3"]
+        self, rays: Rays, parts: list[_Part], placed: Placement, hits: BoxHits, behind: Float[Tensor, "rays 3"]
     ) -> Rendering:
         """Merge the samples of all parts and composite them."""
-        is_point = torch.cat([torch.full_like(part.samples.rays, part.samples.are_points) for part in parts]).bool()
-        merged, order = merge_by_depth(
-            torch.cat([part.samples.starts for part in parts]),
-            torch.cat([part.samples.ends for part in parts]),
-            torch.cat([part.samples.rays for part in parts]),
-            is_point,
-            len(rays),
+        starts, ends, places, order, owners, offsets = merge_by_depth(
+            torch.cat([part.starts for part in parts]),
+            torch.cat([part.ends for part in parts]),
+            placed.samples.offsets if self.shown.has_background else torch.zeros_like(hits.offsets),
+            hits.of_rays,
+            hits.offsets,
+            per_hit=self.samples_per_box,
+            background_is_points=placed.samples.are_points,
+            hits_are_points=self.box_samples == "points",
         )
-        weights, color, opacity, _ = composite(
-            torch.cat([part.densities for part in parts])[order],
-            torch.cat([part.colors for part in parts])[order],
-            merged.starts,
-            merged.ends,
-            merged.offsets,
+        densities, colors = (torch.cat([getattr(part, name) for part in parts]) for name in ("densities", "colors"))
+        weights, color, opacity, depth_sum = composite_merged(
+            densities, colors, starts, ends, offsets, order=order, places=places
         )
-        places = torch.where(is_point[order], merged.starts, (merged.starts + merged.ends) / 2)
-        depth_sum = torch.zeros_like(opacity).index_add(0, merged.rays, weights * places)
-        nodes = torch.cat([part.nodes for part in parts])[order]
+        merged = RaySamples(starts=starts, ends=ends, rays=owners, offsets=offsets)
+        nodes = torch.cat([part.nodes for part in parts])
         return Rendering(
             color=color + (1 - opacity)[:, None] * behind,
             opacity=opacity,
@@ -232,7 +231,9 @@ class SceneGraph(Model):
             samples=merged,
             weights=weights,
             histograms=self._histograms(placed, weights, order, len(rays)),
-            node_opacity=None if self.training else _node_opacity(merged, weights, nodes, sum(self.bank_sizes) + 1),
+            node_opacity=None
+            if self.training
+            else _node_opacity(merged, weights, nodes[order], 1 + sum(self.bank_sizes)),
         )
 
     def _histograms(

@@ -19,9 +19,10 @@ from nsg_cluster.ops.frequency import frequency_encode, integrated_encode
 from nsg_cluster.ops.histogram import dilate_histogram, interlevel_bound, sample_histogram
 from nsg_cluster.ops.lens import camera_directions
 from nsg_cluster.ops.march import intersect_box
+from nsg_cluster.ops.merge import merge_by_depth
 from nsg_cluster.ops.mlp import mlp
 from nsg_cluster.ops.occupancy import is_invisible, update_occupancy
-from nsg_cluster.ops.volume import composite, distortion
+from nsg_cluster.ops.volume import composite, composite_merged, distortion
 
 __all__ = ["CASES", "SIZES", "Case", "flags", "packed_rays"]
 
@@ -69,6 +70,26 @@ def _composite(rays: int, generator: Generator) -> Inputs:
     densities = uniform(count, generator=generator, high=30.0)
     densities[::7] = 0.0
     return {"densities": densities, "colors": uniform(count, 3, generator=generator), **samples}
+
+
+def _nodes(rays: int, generator: Generator, per_hit: int = 5) -> Inputs:
+    samples, hits_of = packed_rays(rays, generator), torch.randint(0, 4, (rays,), generator=generator)
+    entries = uniform(int(hits_of.sum()), 1, generator=generator)
+    within = entries + uniform(len(entries), per_hit, generator=generator).sort(1).values
+    starts = torch.cat([samples["starts"], within.flatten()])
+    return {
+        "starts": starts,
+        "ends": starts + 0.01,
+        "offsets": samples["offsets"],
+        "hits": torch.randperm(len(entries), generator=generator),
+        "hit_offsets": torch.cat([torch.zeros(1, dtype=torch.int64), hits_of.cumsum(0)]),
+    }
+
+
+def _composite_merged(rays: int, generator: Generator) -> Inputs:
+    samples = _composite(rays, generator)
+    places = 0.9 * samples["starts"] + 0.1 * samples["ends"]
+    return {**samples, "order": torch.randperm(len(places), generator=generator), "places": places}
 
 
 def _distortion(rays: int, generator: Generator) -> Inputs:
@@ -238,6 +259,26 @@ CASES = (
         run=lambda **inputs: composite(**inputs, transmittance_threshold=1e-2),
         draw=_composite,
         differentiable=("densities", "colors"),
+    ),
+    *(
+        Case(
+            name=f"composite_merged-{threshold}",
+            run=lambda threshold=threshold, **inputs: composite_merged(**inputs, transmittance_threshold=threshold),
+            draw=_composite_merged,
+            differentiable=("densities", "colors"),
+        )
+        for threshold in (0.0, 1e-2)
+    ),
+    *(
+        Case(
+            name=f"merge_by_depth-{'points' if is_points else 'intervals'}",
+            run=lambda is_points=is_points, **inputs: merge_by_depth(
+                **inputs, per_hit=5, background_is_points=False, hits_are_points=is_points
+            ),
+            draw=_nodes,
+            tolerance=1e-4,
+        )
+        for is_points in (False, True)
     ),
     Case(name="distortion", run=distortion, draw=_distortion, differentiable=("weights",), tolerance=1e-4),
     Case(

@@ -21,7 +21,20 @@ FUNCTIONS = {
     "march_count": ["march_occupancy", "march_rounds"],
     "march_write": ["march_occupancy", "march_rounds"],
 }
-MODULES = ["adam", "bits", "boxes", "encode", "frequency", "histogram", "lens", "march", "mlp", "occupancy", "volume"]
+MODULES = [
+    "adam",
+    "bits",
+    "boxes",
+    "encode",
+    "frequency",
+    "histogram",
+    "lens",
+    "march",
+    "merge",
+    "mlp",
+    "occupancy",
+    "volume",
+]
 
 
 def kernels_of(module: str) -> list[str]:

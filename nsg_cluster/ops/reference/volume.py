@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-__all__ = ["composite", "distortion"]
+__all__ = ["composite", "composite_merged", "distortion"]
 
 
 class _Rows:
@@ -58,13 +58,48 @@ def composite(
     """
     rows = _Rows(offsets, len(densities))
     optical_depth = rows.pad(densities * (ends - starts))
-    transmittance = torch.exp(optical_depth - optical_depth.cumsum(1))
+    # Not the sum less the last term: the last interval of a ray may be endless.
+    before = torch.nn.functional.pad(optical_depth, (1, 0)).cumsum(1)[:, :-1]
+    transmittance = torch.exp(-before)
     is_lit = transmittance.detach() > transmittance_threshold
     padded = torch.where(is_lit, -transmittance * torch.expm1(-optical_depth), 0.0)
     weights = rows.pack(padded)
     channels = [(padded * rows.pad(channel)).sum(1) for channel in colors.unbind(1)]
     depth_sum = (padded * rows.pad(0.5 * (starts + ends))).sum(1)
     return weights, torch.stack(channels, dim=1), padded.sum(1), depth_sum
+
+
+def composite_merged(
+    densities: Float[Tensor, " samples"],
+    colors: Float[Tensor, "samples 3"],
+    starts: Float[Tensor, " samples"],
+    ends: Float[Tensor, " samples"],
+    offsets: Int[Tensor, " rays_plus_one"],
+    *,
+    order: Int[Tensor, " samples"],
+    places: Float[Tensor, " samples"],
+    transmittance_threshold: float = 0.0,
+) -> tuple[Float[Tensor, " samples"], Float[Tensor, "rays 3"], Float[Tensor, " rays"], Float[Tensor, " rays"]]:
+    """Composite samples that were merged (`ops.merge`): density and color of sample ``i`` stand at ``order[i]``.
+
+    Args:
+        densities: Density of each sample, per scene unit, in the order before.
+        colors: Color of each, in the order before.
+        starts: Distance at which each begins, in order.
+        ends: Distance at which each ends.
+        offsets: First sample of each ray, and the total at the end.
+        order: Where each sample was before.
+        places: Where each is seen.
+        transmittance_threshold: A ray ends where at most this fraction of its light is left.
+
+    Returns:
+        Weight of each sample, in order; and for each ray color, opacity, and the sum of weight times place.
+    """
+    weights, color, opacity, _ = composite(
+        densities[order], colors[order], starts, ends, offsets, transmittance_threshold=transmittance_threshold
+    )
+    rows = _Rows(offsets, len(densities))
+    return weights, color, opacity, rows.pad(weights * places).sum(1)
 
 
 def distortion(
