@@ -9,7 +9,7 @@ from nsg_cluster.data.procedural.vehicle_views import load_vehicles
 from nsg_cluster.data.scene import Scene
 from nsg_cluster.geometry.boxes import world_to_box
 from nsg_cluster.geometry.cameras import image_rays
-from nsg_cluster.ops.boxes import intersect_boxes
+from nsg_cluster.ops.boxes import box_hits
 
 
 def seen(**settings: object) -> Scene:
@@ -36,9 +36,9 @@ def test_what_is_seen_of_an_object_is_in_its_box_alone() -> None:
         for view in range(len(scene.train)):
             assert scene.train.cameras.frames is not None
             rays = image_rays(scene.train.cameras, view)
-            at = tracks.at(scene.train.cameras.frames[view : view + 1]).expand(len(rays), -1).contiguous()
-            entries, exits = intersect_boxes(rays.origins, rays.directions, maps, at)
-            hit = (exits > entries).any(dim=1)
+            frames = scene.train.cameras.frames[view].expand(len(rays))
+            *_, offsets = box_hits(rays.origins, rays.directions, frames, maps, tracks.table)
+            hit = offsets.diff() > 0
             opaque = scene.train.images[view, ..., 3].flatten() == 255
             # The piece of road has sides, which are below the box.
             assert (opaque & ~hit).float().mean() <= (0.02 if ground else 0.0)
