@@ -62,9 +62,10 @@ def _size(split: SplitReport) -> str:
 def _split(split: SplitReport) -> str:
     short, long = (f"{value:.4g}" for value in split.focal_px)
     focal = short if short == long else f"{short} to {long}"
+    exposed = "" if split.stops is None else f", exposures from {split.stops[0]:+.2g} to {split.stops[1]:+.2g} stops"
     return (
         f"{split.images} of {_size(split)} {split.channels}, {split.first} to {split.last}; "
-        f"{split.lens}, focal length {focal} px"
+        f"{split.lens}, focal length {focal} px{exposed}"
     )
 
 

@@ -18,6 +18,7 @@ __all__ = [
     "BlenderData",
     "ColmapData",
     "DataConfig",
+    "ExposedPhotographs",
     "LlffData",
     "NerfppData",
     "NsvfData",
@@ -124,6 +125,23 @@ class UnsplitPhotographs(Photographs):
     distance of 1, unmoved by a few wrong poses; ``none`` keeps the coordinates of the file."""
 
 
+class ExposedPhotographs(UnsplitPhotographs):
+    """Formats that may hold several exposures of each view, as HDR-NeRF's data sets do."""
+
+    exposures: tuple[PositiveFloat, ...] | None = None
+    """Exposure times in seconds, by the number at the end of an image's name: ``[0.125, 0.5, 2, 8, 32]`` for names from
+    ``…_0.jpg`` to ``…_4.jpg`` (HDR-NeRF); their logarithms are what ``model.tone_curves`` is told."""
+    hold_out: Literal["every", "exposures"] = "every"
+    """``every``: see ``hold_out_every``. ``exposures``: hold out every second view, at every second exposure; of the
+    others train on the exposures between (HDR-NeRF)."""
+
+    @model_validator(mode="after")
+    def _exposures_differ(self) -> ExposedPhotographs:
+        if self.exposures is not None and len(set(self.exposures)) < 2:
+            raise ValueError("exposures must list at least two times that differ; leave it out for a single one")
+        return self
+
+
 class TransformsData(UnsplitPhotographs):
     """One ``transforms.json`` of instant-ngp or nerfstudio: intrinsics of all images or of each, lenses."""
 
@@ -135,7 +153,7 @@ class TransformsData(UnsplitPhotographs):
     """Name of the file in ``root``."""
 
 
-class ColmapData(UnsplitPhotographs):
+class ColmapData(ExposedPhotographs):
     """A reconstruction by COLMAP, binary or text, such as the scenes of mip-NeRF 360: any camera model."""
 
     kind: Literal["colmap"]
@@ -145,10 +163,12 @@ class ColmapData(UnsplitPhotographs):
     """Folder of ``cameras``, ``images`` and ``points3D`` in ``root``."""
 
 
-class LlffData(UnsplitPhotographs):
+class LlffData(ExposedPhotographs):
     """``poses_bounds.npy`` of LLFF, such as fern: views that face forward, or that surround an object."""
 
     kind: Literal["llff"]
+    file: str = "poses_bounds.npy"
+    """Name of the file in ``root``; ``poses_bounds_exps.npy`` of HDR-NeRF has the exposure of each image as well."""
     images: str = "images"
     """Folder of the images in ``root``; ``images_8`` and the like hold smaller ones."""
     views: Literal["forward", "around"] = "forward"

@@ -160,6 +160,9 @@ class InstantNgpConfig(Config):
     exposure: bool = False
     """Learn a gain of each color channel for each training image; held-out views are rendered with gain 1, which is the
     mean (in stops) of the training images."""
+    tone_curves: bool = False
+    """Learn radiance, and a curve of each color channel from radiance times exposure to color (HDR-NeRF); exposures
+    come with the data set (``data.exposures``), and camera paths are rendered at the usual one."""
     poses: PosesConfig | None = None
     """Refine the training cameras; not by default."""
 
@@ -170,6 +173,8 @@ class InstantNgpConfig(Config):
 
     @model_validator(mode="after")
     def _bound_has_an_effect(self) -> InstantNgpConfig:
+        if self.exposure and self.tone_curves:
+            raise ValueError("exposure is learned, and tone_curves is told it by the data set; choose one of them")
         if self.bound > 1 and self.contraction != "none" and self.sampler.kind == "proposal":
             raise ValueError(
                 f"bound ({self.bound:g}) says nothing where contraction is '{self.contraction}' and sampler.kind is "

@@ -89,8 +89,12 @@ class HashRadianceField(HashDensityField):
         appearance_features: int = 0,
         unit: float | None = None,
         contraction: Contraction = "none",
+        gives_log_radiance: bool = False,
     ) -> None:
-        """Build both networks on a grid; the color network is told ``appearance_features`` numbers about an image."""
+        """Build both networks on a grid; the color network is told ``appearance_features`` numbers about an image.
+
+        Its numbers are logarithms of radiance if ``gives_log_radiance``, colors from 0 to 1 otherwise.
+        """
         super().__init__(
             grid,
             box,
@@ -100,7 +104,7 @@ class HashRadianceField(HashDensityField):
             unit=unit,
             contraction=contraction,
         )
-        self.direction_degree = direction_degree
+        self.direction_degree, self.gives_log_radiance = direction_degree, gives_log_radiance
         inputs = direction_degree**2 + appearance_features + geometry_features
         self.color_network = MLP(inputs, 3, width=hidden_width, hidden_layers=color_hidden_layers, backend=grid.backend)
 
@@ -117,7 +121,7 @@ class HashRadianceField(HashDensityField):
         encoded: Float[Tensor, "rays width"],
         rays: Int[Tensor, " points"] | None = None,
     ) -> Float[Tensor, "points 3"]:
-        """Return colors from 0 to 1.
+        """Return colors from 0 to 1, or logarithms of radiance.
 
         Args:
             features: What ``geometry`` returned.
@@ -131,4 +135,5 @@ class HashRadianceField(HashDensityField):
             known = encoded[rays].t()
         else:
             known = encoded.t().contiguous().index_select(1, rays)
-        return torch.sigmoid(self.color_network(torch.cat([known, features.t()]).t()))
+        raw: Tensor = self.color_network(torch.cat([known, features.t()]).t())
+        return raw if self.gives_log_radiance else torch.sigmoid(raw)

@@ -47,6 +47,8 @@ class Cameras:
     """How a pixel's distance from the principal point follows from the angle of its ray: see `ops.lens`."""
     ndc: bool = False
     """Whether rays run through normalized device coordinates: see `geometry.ndc`."""
+    stops: Float[Tensor, " images"] | None = None
+    """Exposure of each image, as the data set tells it: doublings over the usual one; None where none is told."""
     frames: Int[Tensor, " images"] | None = None
     """Moment of each image, as an index of the frames of a scene that moves; None where nothing moves."""
 
@@ -63,6 +65,7 @@ class Cameras:
             center_px=self.center_px[index],
             distortion=None if self.distortion is None else self.distortion[index],
             frames=None if self.frames is None else self.frames[index],
+            stops=None if self.stops is None else self.stops[index],
         )
 
     def to(self, device: torch.device | str) -> Cameras:
@@ -74,6 +77,7 @@ class Cameras:
             center_px=self.center_px.to(device),
             distortion=None if self.distortion is None else self.distortion.to(device),
             frames=None if self.frames is None else self.frames.to(device),
+            stops=None if self.stops is None else self.stops.to(device),
         )
 
     def resized(self, *, width: int, height: int) -> Cameras:
@@ -120,6 +124,7 @@ def pixel_rays(
         radii=radii,
         images=images,
         frames=None if cameras.frames is None else cameras.frames[images],
+        stops=None if cameras.stops is None else cameras.stops[images],
     )
     if not cameras.ndc:
         return rays

@@ -32,6 +32,9 @@ class Rays:
     views: Float[Tensor, "rays 3"] | None = None
     """Unit vectors along which color is asked for, where the rays run through another space than the cameras' own."""
 
+    stops: Float[Tensor, " rays"] | None = None
+    """Exposure of each ray's image, as the data set tells it: doublings over the usual one; None where none is told."""
+
     @property
     def view_directions(self) -> Float[Tensor, "rays 3"]:
         """Unit vectors along which color is asked for."""
@@ -50,6 +53,7 @@ class Rays:
             images=self.images[index],
             frames=None if self.frames is None else self.frames[index],
             views=None if self.views is None else self.views[index],
+            stops=None if self.stops is None else self.stops[index],
         )
 
 

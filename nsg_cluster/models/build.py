@@ -15,9 +15,11 @@ from nsg_cluster.config.schema import (
     ProposalConfig,
     SceneGraphConfig,
 )
+from nsg_cluster.core.errors import ConfigError
 from nsg_cluster.data.scene import Scene
 from nsg_cluster.fields.nerf import NerfField, WorldNerf
 from nsg_cluster.fields.radiance import HashRadianceField
+from nsg_cluster.fields.tone import ToneCurves
 from nsg_cluster.geometry.warps import Contraction
 from nsg_cluster.models.base import Model
 from nsg_cluster.models.build_graph import build_scene_graph, nerf_field
@@ -63,6 +65,8 @@ def build_model(config: ModelConfig, scene: Scene, *, seed: int = 0) -> Model:
 
 def _instant_ngp(config: InstantNgpConfig, scene: Scene) -> InstantNgp:
     check_backend(config.backend)
+    if config.tone_curves and scene.train.cameras.stops is None:
+        raise ConfigError("model.tone_curves: the data set tells no exposures: see data.exposures, or leave it out")
     box = scene.box.cpu()
     side = float((box[1] - box[0]).max())
     field = HashRadianceField(
@@ -76,6 +80,7 @@ def _instant_ngp(config: InstantNgpConfig, scene: Scene) -> InstantNgp:
         appearance_features=config.appearance,
         unit=side,
         contraction=config.contraction,
+        gives_log_radiance=config.tone_curves,
     )
     sampler = _sampler(
         config.sampler, scene, backend=config.backend, bound=config.bound, contraction=config.contraction
@@ -87,7 +92,8 @@ def _instant_ngp(config: InstantNgpConfig, scene: Scene) -> InstantNgp:
         exposure=config.exposure,
         poses=config.poses is not None,
     )
-    return InstantNgp(field, sampler, per_image, near=scene.near, far=scene.far)
+    tone = ToneCurves() if config.tone_curves else None
+    return InstantNgp(field, sampler, per_image, near=scene.near, far=scene.far, tone=tone)
 
 
 def _sampler(

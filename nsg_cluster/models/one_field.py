@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
+from nsg_cluster.fields.tone import ToneCurves
 from nsg_cluster.geometry.rays import Histogram, Rays, RaySamples, midpoints
 from nsg_cluster.models.base import Model, Rendering, slopes_at
 from nsg_cluster.models.per_image import PerImage
@@ -65,6 +66,7 @@ class OneField(Model):
         *,
         near: float,
         far: float,
+        tone: ToneCurves | None = None,
     ) -> None:
         """Put the parts together.
 
@@ -74,10 +76,11 @@ class OneField(Model):
             per_image: What is learned about each training image.
             near: Distance along a ray before which nothing is seen.
             far: Distance along a ray beyond which nothing is seen.
+            tone: What a camera makes of the radiance that the field gives; None for a field that gives colors.
         """
         super().__init__()
         self.near, self.far = near, far
-        self.field, self.sampler, self.per_image = field, sampler, per_image
+        self.field, self.sampler, self.per_image, self.tone = field, sampler, per_image, tone
 
     def render_rays(
         self,
@@ -97,7 +100,8 @@ class OneField(Model):
 
             def evaluate(chosen: Int[Tensor, " chosen"]) -> tuple[Tensor, Tensor]:
                 densities, features = self.field.geometry(midpoints(rays, placed.samples, chosen))
-                return densities, self.field.color(features, encoded, placed.samples.rays[chosen])
+                owners = placed.samples.rays[chosen]
+                return densities, self._toned(self.field.color(features, encoded, owners), rays, owners)
 
             return render_in_rounds(
                 placed.samples, evaluate, background=background, transmittance_threshold=transmittance_threshold
@@ -113,7 +117,8 @@ class OneField(Model):
         """Return density and color at points, by the mean look of the training images."""
         density, features = self.field.geometry(positions)
         looks = None if self.per_image.looks is None else self.per_image.looks.mean(0).expand(len(positions), -1)
-        return density, self.field.color(features, self.field.encode_directions(directions, looks))
+        color = self.field.color(features, self.field.encode_directions(directions, looks))
+        return density, color if self.tone is None else self.tone(color, None)
 
     def density_slopes(self, rays: Rays, samples: RaySamples) -> Float[Tensor, "samples 3"]:
         """Return the gradient of the density where samples are, in world coordinates."""
@@ -122,6 +127,15 @@ class OneField(Model):
     def figures(self) -> dict[str, float]:
         """Return numbers for the events."""
         return self.sampler.figures()
+
+    def _toned(
+        self, colors: Float[Tensor, "points 3"], rays: Rays, owners: Int[Tensor, " points"]
+    ) -> Float[Tensor, "points 3"]:
+        """Return what the camera shows of what the field gives, at the exposure of each ray's image."""
+        if self.tone is None:
+            return colors
+        toned: Tensor = self.tone(colors, None if rays.stops is None else rays.stops[owners])
+        return toned
 
     def _render_for_gradients(
         self,
@@ -139,7 +153,7 @@ class OneField(Model):
                 samples = keep_samples(samples, visible(samples, densities, transmittance_threshold))
         densities, features = self.field.geometry(midpoints(rays, samples))
         encoded = self.field.encode_directions(rays.view_directions, self.per_image.appearance(rays))
-        colors = self.field.color(features, encoded, samples.rays)
+        colors = self._toned(self.field.color(features, encoded, samples.rays), rays, samples.rays)
         gains = self.per_image.gains(rays)
         if gains is not None:
             colors = colors * gains[samples.rays]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -161,6 +162,32 @@ def _register(made: Any, views: Views, index: int, number: int, folder: Path) ->
     image = pycolmap.Image(name=f"{name}.png", camera_id=number + 1, image_id=number + 1)
     made.add_image_with_trivial_frame(image, pose)
     pictures(folder, replace(views, images=views.images[index : index + 1]), [name])
+
+
+EXPOSURES_S = (0.125, 0.5, 2.0, 8.0, 32.0)
+
+
+def developed(images: Tensor, seconds: float) -> Tensor:
+    """Return what a camera with a simple curve makes of images as radiance, exposed for so long; alpha stays."""
+    exposed = images.clone()
+    radiance = images[..., :3].float() / 255
+    exposed[..., :3] = (255 * (1 - torch.exp(-radiance * seconds))).round().to(torch.uint8)
+    return exposed
+
+
+def write_hdr(scene: Scene, root: Path, *, columns: int = 18) -> None:
+    """Write training views as HDR-NeRF does: five exposures of each, a row for each image."""
+    cameras = scene.train.cameras
+    write_llff(scene, root)
+    rows = np.load(root / "poses_bounds.npy")
+    shutil.rmtree(root / "images")
+    (root / "poses_bounds.npy").unlink()
+    for number, seconds in enumerate(EXPOSURES_S):
+        views = replace(scene.train, images=developed(scene.train.images, seconds))
+        pictures(root / "input_images", views, [f"{index:03d}_{number}" for index in range(len(cameras))])
+    every = np.repeat(rows, len(EXPOSURES_S), axis=0)
+    times = np.tile(EXPOSURES_S, len(cameras))[:, None]
+    np.save(root / "poses_bounds_exps.npy", np.concatenate([every, times], axis=1)[:, :columns])
 
 
 def same_up_to_a_frame(read: Cameras, written: Cameras) -> None:

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from nsg_cluster.config.schema import Experiment
+from nsg_cluster.core.errors import ConfigError
 from nsg_cluster.data.batches import RayBatches
 from nsg_cluster.data.loaders import load_scene
 from nsg_cluster.data.scene import Scene, Views
@@ -17,6 +18,7 @@ from nsg_cluster.geometry.cameras import Cameras
 from nsg_cluster.geometry.rotations import rotated
 from nsg_cluster.training.state import State, new_state
 from nsg_cluster.training.step import take_step
+from tests.data.layouts import developed
 from tests.training.tiny import tiny
 
 CPU = torch.device("cpu")
@@ -126,3 +128,32 @@ def test_images_of_different_exposure_are_told_apart() -> None:
     options: list[dict[str, Any]] = [{}, {"exposure": True}, {"appearance": 4}]
     without, exposure, appearance = (trained(experiment(model, steps=160), scene)[1] for model in options)
     assert exposure > without + 0.5 and appearance > without + 0.5
+
+
+def with_exposures(scene: Scene) -> Scene:
+    """Return a scene that a camera with a curve of its own has taken at exposures from 1/4 to 4."""
+    stops = torch.linspace(-2, 2, 20)[torch.randperm(20, generator=torch.Generator().manual_seed(0))]
+
+    def taken(views: Views, stops: torch.Tensor) -> Views:
+        images = torch.stack(
+            [developed(image, 2.0 * 2.0 ** float(stop)) for image, stop in zip(views.images, stops, strict=True)]
+        )
+        return replace(views, images=images, cameras=replace(views.cameras, stops=stops))
+
+    held_out = torch.full((len(scene.test),), 1.5)
+    return replace(scene, train=taken(scene.train, stops), test=taken(scene.test, held_out))
+
+
+def test_curves_of_tone_render_a_held_out_view_at_its_own_exposure() -> None:
+    scene = with_exposures(load_scene(experiment().data))
+    options: list[dict[str, Any]] = [{"exposure": True}, {"tone_curves": True}]
+    learned, told = (trained(experiment(model, steps=80), scene)[1] for model in options)
+    assert told > learned + 3
+
+
+def test_curves_of_tone_without_exposures_are_refused() -> None:
+    of = experiment({"tone_curves": True})
+    with pytest.raises(ConfigError, match=r"model\.tone_curves: the data set tells no exposures"):
+        new_state(of, load_scene(of.data), CPU)
+    with pytest.raises(ValueError, match="choose one of them"):
+        experiment({"tone_curves": True, "exposure": True})

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -25,6 +26,7 @@ from nsg_cluster.data.photographs.colmap_files import (
     read_images_of_colmap,
     read_points,
 )
+from nsg_cluster.data.photographs.exposures import all_exposures, exposed, hold_out_exposures
 from nsg_cluster.data.photographs.shots import Shots
 from nsg_cluster.data.photographs.text_poses import opengl_axes
 from nsg_cluster.data.scene import Scene
@@ -81,7 +83,11 @@ def load_colmap(config: ColmapData) -> Scene:
         distortion=torch.tensor([lenses[image.camera][1] for image in images], dtype=torch.float64) if kinds else None,
         lens=kinds[0] if kinds else "pinhole",
     )
-    return scene_of_all(config, shots, points=torch.from_numpy(read_points(sparse)))
+    if config.exposures is not None:
+        taken = all_exposures(sparse, shots.images, len(config.exposures))
+        shots = replace(shots.chosen([index for index, _ in taken]), images=tuple(image for _, image in taken))
+    split = hold_out_exposures if config.hold_out == "exposures" else None
+    return scene_of_all(config, exposed(config, shots), points=torch.from_numpy(read_points(sparse)), split=split)
 
 
 def _focal(camera: ColmapCamera) -> tuple[float, float]:

@@ -1,8 +1,9 @@
 """``poses_bounds.npy`` of LLFF: a row of 17 numbers for each image, in the order of their names.
 
 Fifteen are a 3x5 matrix: axes of the camera (down, right, back), its position, and height, width, focal length of the
-full image; two are the distances between which things are seen. Sources: LLFF (https://arxiv.org/abs/1905.00889), and
-NeRF (https://arxiv.org/abs/2003.08934), whose scale puts the nearest thing at 4/3.
+full image; two are the distances between which things are seen; an eighteenth is the exposure time in seconds, in the
+files of HDR-NeRF (``poses_bounds_exps.npy``). Sources: LLFF (https://arxiv.org/abs/1905.00889), and NeRF
+(https://arxiv.org/abs/2003.08934), whose scale puts the nearest thing at 4/3.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from nsg_cluster.config.data import LlffData
 from nsg_cluster.core.errors import DataError
 from nsg_cluster.core.files import absolute_path
 from nsg_cluster.data.photographs.assemble import cube, scene_of_all
+from nsg_cluster.data.photographs.exposures import exposed, hold_out_exposures, with_exposures
 from nsg_cluster.data.photographs.normalize import Similarity
 from nsg_cluster.data.photographs.shots import Shots
 from nsg_cluster.data.scene import Scene, Views
@@ -39,22 +41,23 @@ def load_llff(config: LlffData) -> Scene:
         DataError: The file or an image is missing or broken, or there are more or fewer images than poses.
     """
     root = absolute_path(config.root)
-    file = root / "poses_bounds.npy"
+    file = root / config.file
     rows = _rows(file)
-    shots = _shots(file, _images(root / config.images), rows[:, :15].view(-1, 3, 5))
+    shots = exposed(config, _shots(file, _images(root / config.images), rows))
     nearest = float(rows[:, 15].min())
+    split = hold_out_exposures if config.hold_out == "exposures" else None
     if config.views == "around":
-        return scene_of_all(config, shots)
+        return scene_of_all(config, shots, split=split)
 
     def forward_frame(camera_to_world: Float[Tensor, "images 3 4"]) -> Similarity:
         return _forward_frame(camera_to_world, nearest)
 
-    scene = scene_of_all(config, shots, frame=forward_frame)
+    scene = scene_of_all(config, shots, frame=forward_frame, split=split)
     return _in_ndc(scene, config.bound) if config.space == "ndc" else scene
 
 
-def _rows(file: Path) -> Float[Tensor, "images 17"]:
-    """Return the numbers of the file.
+def _rows(file: Path) -> Float[Tensor, "images numbers"]:
+    """Return the numbers of the file: 17 in a row, or 18 with an exposure time at the end.
 
     Raises:
         DataError: It is missing, or holds something else.
@@ -65,8 +68,11 @@ def _rows(file: Path) -> Float[Tensor, "images 17"]:
         raise DataError(f"{file}: there is no such file: set data.root to the folder that holds it") from None
     except (OSError, ValueError, EOFError) as error:
         raise DataError(f"{file}: it cannot be read as an array of numbers ({error})") from None
-    if found.ndim != 2 or found.shape[1] != 17 or found.dtype.kind not in "fiu":
-        raise DataError(f"{file}: it must hold a row of 17 numbers for each image and is {found.dtype} {found.shape}")
+    if found.ndim != 2 or found.shape[1] not in {17, 18} or found.dtype.kind not in "fiu":
+        raise DataError(
+            f"{file}: it must hold a row of 17 numbers for each image (18 with exposures) and is {found.dtype} "
+            f"{found.shape}"
+        )
     rows = torch.from_numpy(found.astype(np.float64))
     if not bool(rows.isfinite().all()):
         raise DataError(f"{file}: row {int((~rows.isfinite()).nonzero()[0, 0])} has a value that is not finite")
@@ -75,6 +81,9 @@ def _rows(file: Path) -> Float[Tensor, "images 17"]:
         index = int(wrong.nonzero()[0])
         near, far = rows[index, 15:].tolist()
         raise DataError(f"{file}: the bounds of row {index} are {near:g} and {far:g}; they must be 0 < near < far")
+    if rows.shape[1] == 18 and bool((rows[:, 17] <= 0).any()):
+        index = int((rows[:, 17] <= 0).nonzero()[0])
+        raise DataError(f"{file}: the exposure of row {index} is {float(rows[index, 17]):g}; it must be more than 0 s")
     return rows
 
 
@@ -85,13 +94,14 @@ def _images(folder: Path) -> tuple[Path, ...]:
     return tuple(sorted(path for path in folder.iterdir() if path.suffix.lower() in ENDINGS))
 
 
-def _shots(file: Path, images: tuple[Path, ...], matrices: Float[Tensor, "images 3 5"]) -> Shots:
+def _shots(file: Path, images: tuple[Path, ...], rows: Float[Tensor, "images numbers"]) -> Shots:
+    matrices = rows[:, :15].reshape(-1, 3, 5)
     if len(images) != len(matrices):
         where = images[0].parent if images else "the folder of images"
         raise DataError(f"{file}: it has {len(matrices)} rows, and there are {len(images)} images in {where}")
     down, right, back, position = matrices[:, :, :4].unbind(2)
     size = matrices[:, :, 4][:, [1, 0]]
-    return Shots(
+    shots = Shots(
         file=file,
         images=images,
         camera_to_world=torch.stack([right, -down, back, position], dim=2),
@@ -99,6 +109,7 @@ def _shots(file: Path, images: tuple[Path, ...], matrices: Float[Tensor, "images
         focal_px=matrices[:, 2, 4][:, None].expand(-1, 2),
         center_px=0.5 * size,
     )
+    return with_exposures(shots, rows[:, 17].tolist()) if rows.shape[1] == 18 else shots
 
 
 def _forward_frame(camera_to_world: Float[Tensor, "images 3 4"], nearest: float) -> Similarity:

@@ -68,6 +68,8 @@ class SplitReport:
     lens: str
     focal_px: tuple[float, float]
     """The shortest and the longest focal length."""
+    stops: tuple[float, float] | None
+    """The shortest and the longest exposure, in doublings over the usual one; None where none is told."""
     first: str
     last: str
 
@@ -121,7 +123,7 @@ class StillReport:
 def inside_of(model: ModelConfig, scene: Scene) -> Inside:
     """Return the box of a scene that a model holds best."""
     parts: Any = getattr(model, "background", None)
-    field, sampler = (parts.field, parts.sampler) if parts else (model, getattr(model, "sampler", model))
+    field, sampler = (parts.field, parts.sampler) if parts else (model, getattr(model, "sampler", None) or model)
     middle, half = scene.box.mean(0), (scene.box[1] - scene.box[0]) / 2
     contraction: Contraction = getattr(field, "contraction", "none")
     grown = half * (getattr(model, "bound", 1.0) if contraction == "none" else 1.0)
@@ -165,6 +167,7 @@ def _split(views: Views) -> SplitReport:
         channels={3: "RGB", 4: "RGBA"}[views.images.shape[3]],
         lens=cameras.lens,
         focal_px=(float(cameras.focal_px.min()), float(cameras.focal_px.max())),
+        stops=None if cameras.stops is None else (float(cameras.stops.min()), float(cameras.stops.max())),
         first=views.names[0],
         last=views.names[-1],
     )

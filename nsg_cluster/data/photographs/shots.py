@@ -40,6 +40,8 @@ class Shots:
     lens: Lens = "pinhole"
     masks: tuple[Path, ...] | None = None
     """Images that are black where there is nothing to be learned; None where all is to be learned."""
+    stops: Float[Tensor, " images"] | None = None
+    """Doublings of the exposure over the usual one; None where exposures are not known."""
 
     def __len__(self) -> int:
         """Return the number of photographs."""
@@ -57,6 +59,7 @@ class Shots:
             center_px=self.center_px[kept],
             distortion=None if self.distortion is None else self.distortion[kept],
             masks=None if self.masks is None else tuple(self.masks[index] for index in indices),
+            stops=None if self.stops is None else self.stops[kept],
         )
 
     def at(self, camera_to_world: Float[Tensor, "images 3 4"]) -> Shots:
@@ -140,6 +143,7 @@ def read_views(shots: Shots, *, downsample: float, max_views: int | None = None,
             height=height,
             distortion=None if used.distortion is None else used.distortion.float(),
             lens=used.lens,
+            stops=None if used.stops is None else used.stops.float(),
         ),
         images=images,
         names=_names(used.images),
