@@ -8,8 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Generator, Tensor, nn
 
-from nsg_cluster.fields.grouped import Common
-from nsg_cluster.fields.nerf import NerfField, encode
+from nsg_cluster.fields.nerf import WorldNerf
 from nsg_cluster.fields.radiance import HashRadianceField
 
 __all__ = ["BackgroundField", "EmptyBackground", "HashBackground", "NerfBackground"]
@@ -33,18 +32,8 @@ class BackgroundField(nn.Module, ABC):
         """Return the density alone."""
 
 
-class NerfBackground(BackgroundField):
+class NerfBackground(WorldNerf, BackgroundField):
     """NeRF's network in world coordinates, moved and scaled."""
-
-    center: Tensor
-
-    def __init__(
-        self, field: NerfField, *, direction_frequencies: int, center: Float[Tensor, " 3"], scale: float
-    ) -> None:
-        """Take over a network that is told positions from ``center`` on in units of ``scale``."""
-        super().__init__()
-        self.field, self.direction_frequencies, self.scale = field, direction_frequencies, scale
-        self.register_buffer("center", center.clone(), persistent=False)
 
     def forward(
         self,
@@ -54,17 +43,8 @@ class NerfBackground(BackgroundField):
         generator: Generator | None = None,
     ) -> tuple[Float[Tensor, " points"], Float[Tensor, "points 3"]]:
         """Return density and color."""
-        density, features = self.field.geometry(self._moved(positions), generator=generator)
-        known = encode(directions, self.direction_frequencies)
-        condition = Common(values=known, owners=rays, groups=[len(known)])
-        return density / self.scale, self.field.color(features, condition)
-
-    def density(self, positions: Float[Tensor, "points 3"]) -> Float[Tensor, " points"]:
-        """Return the density alone."""
-        return self.field.density(self._moved(positions)) / self.scale
-
-    def _moved(self, positions: Float[Tensor, "points 3"]) -> Float[Tensor, "points 3"]:
-        return (positions - self.center) / self.scale
+        density, features = self.geometry(positions, generator=generator)
+        return density, self.color(features, self.encode_directions(directions), rays)
 
 
 class HashBackground(BackgroundField):

@@ -136,23 +136,23 @@ class WorldNerf(nn.Module):
     center: Tensor
 
     def __init__(
-        self, network: NerfField, *, direction_frequencies: int, center: Float[Tensor, " 3"], scale: float
+        self, field: NerfField, *, direction_frequencies: int, center: Float[Tensor, " 3"], scale: float
     ) -> None:
         """Take over a network that is told positions from ``center`` on in units of ``scale``."""
         super().__init__()
-        self.network, self.direction_frequencies, self.scale = network, direction_frequencies, scale
+        self.field, self.direction_frequencies, self.scale = field, direction_frequencies, scale
         self.register_buffer("center", center.clone(), persistent=False)
 
     def geometry(
-        self, positions: Float[Tensor, "points 3"]
+        self, positions: Float[Tensor, "points 3"], *, generator: Generator | None = None
     ) -> tuple[Float[Tensor, " points"], Float[Tensor, "points features"]]:
-        """Return the density and the features that color depends on."""
-        density, features = self.network.geometry((positions - self.center) / self.scale)
+        """Return the density, with noise where there is a generator, and the features that color depends on."""
+        density, features = self.field.geometry((positions - self.center) / self.scale, generator=generator)
         return density / self.scale, features
 
     def density(self, positions: Float[Tensor, "points 3"]) -> Float[Tensor, " points"]:
         """Return the density alone."""
-        return self.network.density((positions - self.center) / self.scale) / self.scale
+        return self.field.density((positions - self.center) / self.scale) / self.scale
 
     def encode_directions(
         self, directions: Float[Tensor, "rays 3"], appearance: Float[Tensor, "rays looks"] | None = None
@@ -169,4 +169,4 @@ class WorldNerf(nn.Module):
     ) -> Float[Tensor, "points 3"]:
         """Return colors from 0 to 1; without ``rays`` each point has a ray of its own."""
         owners = torch.arange(len(features), device=features.device) if rays is None else rays
-        return self.network.color(features, Common(values=encoded, owners=owners, groups=[len(encoded)]))
+        return self.field.color(features, Common(values=encoded, owners=owners, groups=[len(encoded)]))

@@ -70,11 +70,11 @@ def test_one_network_takes_either_sampler_of_instant_ngp(sampler: dict[str, Any]
     built, rays = build_model(config, street.scene(), seed=1), street.rays(0)
     assert isinstance(built, OneField) and isinstance(built.field, WorldNerf)
     with torch.no_grad():
-        built.field.network.density_head.bias.fill_(1.0)
+        built.field.field.density_head.bias.fill_(1.0)
     background = torch.zeros(len(rays), 3)
     trained = built.train().render_rays(rays, background=background)
     torch.autograd.backward(trained.color.sum())
-    assert all(parameter.grad is not None for parameter in built.field.network.parameters())
+    assert all(parameter.grad is not None for parameter in built.field.field.parameters())
     evaluated = built.eval().render_rays(rays, background=background)
     assert torch.allclose(trained.color, evaluated.color, atol=1e-5)
     assert 0 < float(evaluated.opacity.mean()) < 1
@@ -84,7 +84,7 @@ def test_the_network_of_a_sampler_and_that_of_two_passes_say_the_same_of_a_point
     one = build_model(NerfConfig.model_validate(SMALL | {"sampler": PROPOSAL}), street.scene(), seed=1)
     two = model(fine_samples=0)
     assert isinstance(one, OneField) and isinstance(one.field, WorldNerf)
-    one.field.network.load_state_dict(two.coarse.state_dict())
+    one.field.field.load_state_dict(two.coarse.state_dict())
     positions, ahead = torch.rand(20, 3) * 4, torch.tensor([[0.0, 0.6, 0.8]]).expand(20, 3)
     found, expected = one.probe(positions, ahead), two.probe(positions, ahead)
     assert torch.allclose(found[0], expected[0]) and torch.allclose(found[1], expected[1])
