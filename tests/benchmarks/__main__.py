@@ -23,6 +23,7 @@ NAMES = (
     "scaling",
     "networks",
     "skipping",
+    "normals",
     "models",
     "objects",
     "quality.toybox",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -106,10 +107,10 @@ def _evaluated(
         pictures.parent.mkdir(parents=True, exist_ok=True)
         row = [found[0].pictures[ending] for ending in ("_truth", "", "_depth")]
         pictures.write_bytes(encode_png(np.concatenate(row, axis=1)))
-    values = {name: [view.values[name] for view in found] for name in ("psnr", "ssim")}
+    means = {name: [value for view in found if (value := view.values[name]) is not None] for name in found[0].values}
     return {
         "held_out_views": count,
-        **{name: sum(map(float, filter(None, each))) / count for name, each in values.items()},
+        **{name: fmean(values) for name, values in means.items() if values},
         "render_rays_per_cpu_s": evaluator.rays / evaluator.cpu_s,
         "background": experiment.evaluate.background,
         "transmittance_threshold": experiment.evaluate.transmittance_threshold,
