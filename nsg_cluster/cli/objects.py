@@ -227,7 +227,10 @@ def _submit(
         file.write_text(dump_yaml(experiment))
         plan = make_plan(file, site=site, max_parallel=max_parallel)
     follow, wait, as_json = show
-    return attend(submit(plan), follow=follow, wait=wait, as_json=as_json)
+    status = attend(submit(plan), follow=follow, wait=wait, as_json=as_json)
+    if follow and not wait and not as_json:
+        click.echo(f"views     {absolute_path(out)}")
+    return status
 
 
 def _render(models: list[ModelFile], settings: ObjectsData, *, again: bool, as_json: bool) -> int:

@@ -1,8 +1,9 @@
 """Which Blender there is: a Python that has ``bpy``, or a ``blender`` program.
 
 ``bpy`` is Blender as a library. A release of it works with one version of Python and with older NumPy than training
-wants, so it has an environment of its own, beside the one that this program runs in: ``.venv-render`` beside
-``.venv``. It runs as a program of its own in any case: it prints, keeps signals to itself, and may end by a fault.
+wants, so it has an environment of its own, beside the one that this program runs in (``/opt/nsg-render`` beside
+``/opt/nsg`` in our image) or in the checkout: ``.venv-render``. It runs as a program of its own in any case: it prints,
+keeps signals to itself, and may end by a fault.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import nsg_cluster
 import nsg_cluster.blender
 from nsg_cluster.core.errors import MachineError
 from nsg_cluster.core.logs import printable
@@ -21,6 +23,8 @@ from nsg_cluster.core.logs import printable
 __all__ = ["VARIABLE", "Blender", "find_blender"]
 
 VARIABLE = "NSG_BLENDER"
+# Where `make render` puts it, whichever environment this program runs in.
+MADE = Path(nsg_cluster.__file__).resolve().parents[1] / ".venv-render"
 SCRIPT = Path(nsg_cluster.blender.__file__).with_name("__main__.py")
 
 
@@ -46,7 +50,7 @@ class Blender:
 
 
 def find_blender() -> Blender:
-    """Return the first of: what ``NSG_BLENDER`` names, ``bpy`` here, ``bpy`` of the neighbor, ``blender`` on PATH.
+    """Return the first of: what ``NSG_BLENDER`` names, ``bpy`` here, ``bpy`` of a neighbor, ``blender`` on PATH.
 
     Raises:
         MachineError: There is none; the text says how to get each.
@@ -55,13 +59,13 @@ def find_blender() -> Blender:
         return _named(named)
     if importlib.util.find_spec("bpy") is not None:
         return Blender(Path(sys.executable), is_python=True)
-    neighbor = Path(f"{sys.prefix}-render")
-    if any(neighbor.glob("lib/python3*/site-packages/bpy")):
-        return Blender(neighbor / "bin" / "python", is_python=True)
+    for neighbor in (Path(f"{sys.prefix}-render"), MADE):
+        if any(neighbor.glob("lib/python3*/site-packages/bpy")):
+            return Blender(neighbor / "bin" / "python", is_python=True)
     if program := shutil.which("blender"):
         return Blender(Path(program), is_python=False)
     raise MachineError(
-        f"there is no Blender to render with. Either install it as a library, 'make render' (into {neighbor}; it needs "
+        f"there is no Blender to render with. Either install it as a library, 'make render' (into {MADE}; it needs "
         f"Python 3.11 or 3.13 and 1 GB of disk), or put a 'blender' program of version 4.2 or newer on PATH, or set "
         f"{VARIABLE} to a blender program or to a Python that has bpy"
     )

@@ -115,6 +115,8 @@ def rows_of(tasks: Sequence[TaskFiles]) -> list[Row]:
     """Return one row for each task."""
     flats = [flattened(task.settings) for task in tasks]
     paths = [path for path in differing([flat for flat in flats if flat]) if path not in OBVIOUS]
+    if "data.name" in paths and "data.model" in paths:
+        paths.remove("data.model")  # the long way to the same model
     return [
         _row(task, {path: flat.get(path, ABSENT) for path in paths} if flat else {})
         for task, flat in zip(tasks, flats, strict=True)
@@ -164,14 +166,16 @@ def _read_task(run: RunPaths, index: int, record: Mapping[str, Any], run_notes: 
         notes.append("the task has not begun")
     spec_path = paths.spec if paths.spec.exists() else run.spec
     spec = _read(spec_path, read_yaml, None, notes)
-    events: list[dict[str, Any]] = _read(paths.events, read_jsonl, [], notes, is_expected=has_begun)
+    experiment = _read(spec_path, lambda path: load(path, variables={}), None, notes) if spec else None
+    trains = experiment is None or "train" in experiment.stages
+    events: list[dict[str, Any]] = _read(paths.events, read_jsonl, [], notes, is_expected=has_begun and trains)
     return TaskFiles(
         run=run,
         paths=paths,
         index=index,
         record=record,
         spec=spec,
-        experiment=_read(spec_path, lambda path: load(path, variables={}), None, notes) if spec else None,
+        experiment=experiment,
         status=_read(paths.status, _read_mapping, {}, notes, is_expected=has_begun),
         progress=_read(paths.progress, _read_mapping, {}, [], is_expected=False),
         metrics=_read(paths.metrics, _read_mapping, {}, notes, is_expected=False),
@@ -270,7 +274,7 @@ def _remarks(task: TaskFiles, mean: Mapping[str, Any]) -> list[str]:
     heartbeat = number(task.status.get("heartbeat"))
     if state == "running" and heartbeat is not None and (silent_s := time.time() - heartbeat) > SILENT_S:
         remarks.append(f"said to be running, but silent for {format_duration(silent_s)}")
-    if not mean:
+    if not mean and (task.experiment is None or "evaluate" in task.experiment.stages):
         remarks.append("not evaluated" if state in {"succeeded", "failed", "cancelled"} else "not evaluated yet")
     return remarks + absences(task.metrics)
 

@@ -14,6 +14,7 @@ import pytest
 
 from nsg_cluster.cli import main
 from nsg_cluster.cli.data import data
+from nsg_cluster.objects import program
 from nsg_cluster.tasks.lock import locked
 from tests.clusters.account import Unavailable, ordinary_account
 from tests.clusters.interpreter import interpreter
@@ -134,6 +135,7 @@ def test_without_blender_it_is_said_how_to_get_it(
 ) -> None:
     monkeypatch.delenv("NSG_BLENDER", raising=False)
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    monkeypatch.setattr(program, "MADE", tmp_path / "none")
     monkeypatch.setenv("PATH", str(tmp_path))
     assert run(write_box(tmp_path), "--out", tmp_path / "out") == 2
     assert "make render" in capsys.readouterr().err

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from nsg_cluster.core.errors import MachineError
+from nsg_cluster.objects import program as program_module
 from nsg_cluster.objects.program import find_blender
 
 
@@ -18,6 +19,7 @@ def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv("NSG_BLENDER", raising=False)
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     monkeypatch.setattr(sys, "prefix", str(tmp_path / "env"))
+    monkeypatch.setattr(program_module, "MADE", tmp_path / "checkout" / ".venv-render")
     (tmp_path / "bin").mkdir()
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     return tmp_path / "bin"
@@ -43,10 +45,10 @@ def test_a_blender_on_path_is_used_and_the_environment_beside_this_one_goes_befo
     assert (found.program, found.is_python) == (bare / "blender", False)
     command = found.command(Path("/tmp/job.json"))
     assert command[command.index("--python") + 2 :] == ["--", "/tmp/job.json"]
-    neighbor = bare.parent / "env-render"
-    (neighbor / "lib" / "python3.11" / "site-packages" / "bpy").mkdir(parents=True)
-    found = find_blender()
-    assert (found.program, found.is_python) == (neighbor / "bin" / "python", True)
+    for neighbor in (bare.parent / "checkout" / ".venv-render", bare.parent / "env-render"):
+        (neighbor / "lib" / "python3.11" / "site-packages" / "bpy").mkdir(parents=True)
+        found = find_blender()
+        assert (found.program, found.is_python) == (neighbor / "bin" / "python", True)
     assert found.command(Path("/tmp/job.json"))[1] == "-I"
 
 

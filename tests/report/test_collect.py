@@ -48,6 +48,20 @@ def test_rows_of_several_runs_name_exactly_the_settings_that_differ(build_run: A
     ]
 
 
+def test_tasks_that_render_models_alone_lack_neither_curves_nor_numbers_and_are_told_apart_by_name(
+    build_run: Any,
+) -> None:
+    data = {"kind": "objects", "out": "/views/{model}"}
+    models = [{"stages": ["prepare"], "data": {**data, "model": f"/{name}.obj", "name": name}} for name in "ab"]
+    run = build_run(*models)
+    for index in range(2):
+        run.task(index).events.unlink()
+        run.task(index).metrics.unlink()
+    rows = collect([run.root])
+    assert [row.notes for row in rows] == [(), ()]
+    assert [dict(row.differences) for row in rows] == [{"data.name": "a"}, {"data.name": "b"}]
+
+
 def test_tasks_are_ordered_by_number_and_other_folders_are_passed_over(build_run: Any) -> None:
     run = build_run(*({"seed": seed} for seed in range(11)))
     (run.tasks / "notes").mkdir()
