@@ -113,6 +113,12 @@ class KittiData(_DriveOnDisk):
     camera_turn_deg: tuple[float, float, float] | None = None
     """``nsg_compat``: yaw, pitch and roll by which the cameras are turned, where not those that the original has for
     the sequence."""
+    depth: bool = True
+    """Read depth where it is present: ``depth_02/0006/000065.png`` beside ``image_02`` in 1/256 m along the camera's
+    axis, 0 for none, as ``data synthesize`` writes it. The tracking benchmark has none."""
+    segmentation: bool = True
+    """Read which object each pixel shows where that is present: ``instances_02/0006/000065.png`` beside ``image_02``,
+    1000 times a class plus the track, as ``data synthesize`` and MOTS write it. The tracking benchmark has none."""
     origin: Literal["sequence", "selection"] = "sequence"
     """Whose first frame is the origin of the world."""
     classes: dict[str, str] = Field(
@@ -138,7 +144,7 @@ class VKitti2Data(_DriveOnDisk):
     depth: bool = True
     """Read depth where it is present."""
     segmentation: bool = True
-    """Read which object each pixel shows where that is present."""
+    """Read which object and which class each pixel shows where that is present."""
     classes: dict[str, str] = Field(default_factory=lambda: {"Car": "car", "Van": "van", "Truck": "truck"})
     """Labels that become objects, and the class of each; others are left to the background."""
 

@@ -94,6 +94,9 @@ class LossConfig(Config):
     predicted_normals: NonNegative = 3e-4
     """Weight of the squared distance between predicted normals and those of the density (Ref-NeRF, eq. 10), with
     ``model.field.normals: predicted``."""
+    sky: NonNegative = 0.0
+    """Weight of the opacity of rays into the sky, of which class maps tell (Virtual KITTI 2, the street): what is far
+    away and high up is left to ``model.sky``."""
     latent: NonNegative = 0.0
     """Weight of the sum of the lengths of the objects' latent vectors (latent_balance; Neural Scene Graphs, eq. 9)."""
     class_prior: NonNegative = 0.0

@@ -18,6 +18,8 @@ from nsg_cluster.geometry.rays import Rays
 
 __all__ = ["RayBatch", "RayBatches"]
 
+SKY = "sky"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RayBatch:
@@ -30,11 +32,14 @@ class RayBatch:
     """Coverage of the pixel, 0 to 1."""
     seen: Bool[Tensor, " rays"] | None = None
     """Whether the color is to be learned; None where all are."""
+    is_sky: Bool[Tensor, " rays"] | None = None
+    """Whether the pixel shows the sky, where that is known."""
 
     def __getitem__(self, part: slice) -> RayBatch:
         """Return some of the rays."""
         seen = None if self.seen is None else self.seen[part]
-        return RayBatch(rays=self.rays[part], color=self.color[part], alpha=self.alpha[part], seen=seen)
+        is_sky = None if self.is_sky is None else self.is_sky[part]
+        return RayBatch(rays=self.rays[part], color=self.color[part], alpha=self.alpha[part], seen=seen, is_sky=is_sky)
 
     def over(self, background: Float[Tensor, "rays 3"]) -> Float[Tensor, "rays 3"]:
         """Return the color over a background."""
@@ -54,6 +59,7 @@ class RayBatches:
         self.cameras = views.cameras.to(device)
         self.pixels = views.images.to(device).flatten(0, 2)
         self.seen = None if views.seen is None else views.seen.to(device).flatten()
+        self.sky = _sky(views, device)
         self.num_frames = 1 if views.cameras.frames is None else int(views.cameras.frames.max()) + 1
 
     def draw(self, num_rays: int, generator: Generator) -> RayBatch:
@@ -107,4 +113,13 @@ class RayBatches:
             color=values[:, :3] * alpha[:, None],
             alpha=alpha,
             seen=None if self.seen is None else self.seen[pixels],
+            is_sky=None if self.sky is None else self.sky[pixels],
         )
+
+
+def _sky(views: Views, device: torch.device | str) -> Bool[Tensor, " pixels"] | None:
+    """Return which pixels show the sky; None where there are no class maps, or none that know of a sky."""
+    names = [name.lower() for name in views.class_names]
+    if views.classes is None or SKY not in names:
+        return None
+    return (views.classes == names.index(SKY)).flatten().to(device)

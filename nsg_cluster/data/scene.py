@@ -34,6 +34,10 @@ class Views:
     """Track that each pixel shows, as an index of the scene's tracks; -1 for none of them. Where it is known."""
     seen: Bool[Tensor, "images height width"] | None = None
     """Where there is something to be learned and to be measured; None for everywhere."""
+    classes: Int16[Tensor, "images height width"] | None = None
+    """Class that each pixel shows, as an index of `class_names`; -1 where it is unknown. Where there are such maps."""
+    class_names: tuple[str, ...] = ()
+    """What the classes of the maps are called."""
     camera_ids: Int[Tensor, " images"] | None = None
     """Which camera took each image, as an index of the scene's camera names; None where there is one camera."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from jaxtyping import Bool
 from torch import Tensor
 
@@ -17,7 +18,7 @@ def moving_pixels(scene: Scene, views: Views, index: int) -> Bool[Tensor, "heigh
     """Return which pixels of a view show a tracked object; None where the scene tracks none.
 
     Where it is known which object each pixel shows, that decides; otherwise whether its ray goes through the box of an
-    object, as large as it is labeled.
+    object, as large as it is labeled, and it shows a class that objects have, where classes are known.
     """
     tracks, cameras = scene.tracks, views.cameras.to("cpu")
     if tracks is None or cameras.frames is None or len(tracks.owners) == 0:
@@ -28,4 +29,8 @@ def moving_pixels(scene: Scene, views: Views, index: int) -> Bool[Tensor, "heigh
     maps = world_to_box(tracks.object_to_world, tracks.sizes[tracks.owners])
     frames = cameras.frames[index].expand(len(rays))
     *_, offsets = box_hits(rays.origins, rays.directions, frames, maps, tracks.table)
-    return (offsets.diff() > 0).view(cameras.height, cameras.width)
+    found = (offsets.diff() > 0).view(cameras.height, cameras.width)
+    kinds = [kind for kind, name in enumerate(views.class_names) if name.lower() in tracks.class_names]
+    if views.classes is None or not kinds:
+        return found
+    return found & torch.isin(views.classes[index].cpu(), torch.tensor(kinds, dtype=views.classes.dtype))

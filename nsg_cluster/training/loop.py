@@ -19,7 +19,7 @@ import torch
 
 from nsg_cluster.config.memory import estimate_memory
 from nsg_cluster.config.schema import Experiment
-from nsg_cluster.core.errors import TrainingError
+from nsg_cluster.core.errors import ConfigError, TrainingError
 from nsg_cluster.core.files import absolute_path, write_json
 from nsg_cluster.core.paths import TaskPaths
 from nsg_cluster.core.signals import StopSignal
@@ -65,6 +65,7 @@ def train(experiment: Experiment, paths: TaskPaths, *, stop: StopSignal) -> Trai
 
     Raises:
         CheckpointError: The checkpoints belong to another experiment.
+        ConfigError: What is asked for does not fit the data.
         DataError: The data cannot be read.
         MachineError: The device is missing.
         TrainingError: A value is not finite, the last allowed start is dead, or the disk is full.
@@ -75,6 +76,8 @@ def train(experiment: Experiment, paths: TaskPaths, *, stop: StopSignal) -> Trai
     images = scene.train.images.nbytes + scene.test.images.nbytes
     log.info("memory: %s", estimate_memory(experiment, image_bytes=images).sentence())
     batches = RayBatches(scene.train, device)
+    if config.loss.sky > 0 and batches.sky is None:
+        raise ConfigError("train.loss.sky: these data have no class maps with a sky; leave it out")
     with Events(paths) as events:
         state, clock = _resume(experiment, paths, scene, events, device)
         reports = Reports(experiment, paths, scene.test, events, clock=clock, device=device)

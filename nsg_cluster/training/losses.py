@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
-__all__ = ["HUBER_DELTA", "mean_squared_error", "opacity_entropy", "orientation", "photometric"]
+__all__ = ["HUBER_DELTA", "mean_squared_error", "opacity_entropy", "orientation", "photometric", "sky_opacity"]
 
 HUBER_DELTA = 0.1
 """Color difference at which the Huber loss turns from a parabola into a line."""
@@ -39,6 +39,11 @@ def photometric(
     size = difference.abs()
     inside = size.clamp(max=HUBER_DELTA)
     return (inside * (2 * size - inside)).mean()
+
+
+def sky_opacity(opacity: Float[Tensor, " rays"], is_sky: Bool[Tensor, " rays"]) -> Float[Tensor, ""]:
+    """Return the mean of o over rays that end in the sky, times their share of all rays."""
+    return (opacity * is_sky).mean()
 
 
 def opacity_entropy(opacity: Float[Tensor, " rays"]) -> Float[Tensor, ""]:

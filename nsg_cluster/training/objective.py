@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Generator, Tensor
 
 from nsg_cluster.config.schema import Background, LossConfig
@@ -43,6 +43,8 @@ def score(
     rendering: Rendering,
     truth: Float[Tensor, "rays 3"],
     regularizers: Mapping[str, Float[Tensor, ""]] | None = None,
+    *,
+    is_sky: Bool[Tensor, " rays"] | None = None,
 ) -> Score:
     """Compare a rendering with the truth; terms of weight 0 are not computed.
 
@@ -51,10 +53,13 @@ def score(
         rendering: What the model says.
         truth: What it should say.
         regularizers: What the model says about itself, by the name of its weight.
+        is_sky: Which rays end in the sky, where that is known.
     """
     terms = {"photometric": losses.photometric(config.photometric, rendering.color, truth)}
     if config.opacity_entropy > 0:
         terms["opacity_entropy"] = config.opacity_entropy * losses.opacity_entropy(rendering.opacity)
+    if config.sky > 0 and is_sky is not None:
+        terms["sky"] = config.sky * losses.sky_opacity(rendering.opacity, is_sky)
     if config.distortion > 0:
         terms["distortion"] = config.distortion * ray_distortion(rendering).mean()
     if config.interlevel > 0 and rendering.histograms:

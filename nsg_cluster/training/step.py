@@ -164,7 +164,8 @@ def _pass(
         generator=jitter,
         transmittance_threshold=config.transmittance_threshold,
     )
-    scored = score(config.loss, rendering, batch.truth(background, rendering.color), state.model.regularizers())
+    truth = batch.truth(background, rendering.color)
+    scored = score(config.loss, rendering, truth, state.model.regularizers(), is_sky=batch.is_sky)
     torch.autograd.backward(scored.loss * (share * state.loss_scale.factor))
     if share == 1:
         return rendering, scored

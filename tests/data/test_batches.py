@@ -27,6 +27,16 @@ def views(channels: int = 4) -> Views:
     return Views(cameras=cameras, images=images, names=("a", "b", "c"))
 
 
+def test_rays_know_whether_they_end_in_the_sky_where_a_map_tells() -> None:
+    classes = torch.arange(3 * 4 * 5, dtype=torch.int16).view(3, 4, 5) % 3
+    batch = RayBatches(replace(views(), classes=classes, class_names=("Road", "Sky", "Car")), "cpu").image(1)
+    assert batch.is_sky is not None and torch.equal(batch.is_sky, (classes[1] == 1).flatten())
+    part = batch[3:7].is_sky
+    assert part is not None and torch.equal(part, batch.is_sky[3:7])
+    assert RayBatches(views(), "cpu").image(1).is_sky is None
+    assert RayBatches(replace(views(), classes=classes, class_names=("a", "b", "c")), "cpu").image(1).is_sky is None
+
+
 def seeded(seed: int) -> Generator:
     return torch.Generator().manual_seed(seed)
 

@@ -35,6 +35,18 @@ def test_what_is_known_of_each_pixel_decides() -> None:
     assert found is not None and found.nonzero().tolist() == [[2, 3]]
 
 
+def test_of_a_box_those_pixels_count_that_show_a_class_of_objects() -> None:
+    scene = street.scene()
+    boxes = moving_pixels(scene, scene.train, 1)
+    classes = torch.zeros(2, 8, 8, dtype=torch.int16)
+    classes[:, :, 4:] = 1
+    found = moving_pixels(scene, replace(scene.train, classes=classes, class_names=("Road", "Car")), 1)
+    assert boxes is not None and found is not None and boxes[:, :4].any()
+    assert torch.equal(found[:, 4:], boxes[:, 4:]) and not found[:, :4].any()
+    unknown = moving_pixels(scene, replace(scene.train, classes=classes, class_names=("Road", "Lorry")), 1)
+    assert unknown is not None and torch.equal(unknown, boxes), "where no class is one of objects, boxes decide"
+
+
 def test_a_scene_without_tracks_has_no_such_pixels() -> None:
     scene = street.scene()
     assert moving_pixels(replace(scene, tracks=None), scene.train, 0) is None

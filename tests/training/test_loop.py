@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from nsg_cluster.config.schema import Experiment
-from nsg_cluster.core.errors import TrainingError
+from nsg_cluster.core.errors import ConfigError, TrainingError
 from nsg_cluster.core.files import read_json, read_jsonl
 from nsg_cluster.core.paths import TaskPaths
 from nsg_cluster.core.signals import StopSignal
@@ -170,6 +170,11 @@ def test_a_grid_with_surroundings_goes_on_as_if_never_stopped_and_refined_poses_
         torch.tensor([frame["transform_matrix"] for frame in document["frames"]])[:, :3] - given.cameras.camera_to_world
     )
     assert 1e-4 < float(moved.abs().max()) < 0.2
+
+
+def test_a_loss_of_the_sky_needs_maps_that_know_it(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"train\.loss\.sky: these data have no class maps with a sky"):
+        train(tiny(train={"loss": {"sky": 0.1}}), TaskPaths(tmp_path), stop=StopSignal())
 
 
 def test_a_finished_training_is_left_as_it_is(tmp_path: Path) -> None:

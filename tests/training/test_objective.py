@@ -46,6 +46,13 @@ def test_distortion_does_not_depend_on_the_distance() -> None:
     assert float(near) == pytest.approx(float(far), rel=1e-5)
 
 
+def test_the_sky_costs_the_opacity_of_its_rays_alone() -> None:
+    config, truth = LossConfig(photometric="mse", opacity_entropy=0, sky=0.5), torch.full((1, 3), 0.5)
+    terms = [score(config, rendering(), truth, is_sky=torch.tensor([is_sky])).terms for is_sky in (True, False)]
+    assert [float(each["sky"]) for each in terms] == pytest.approx([0.5 * 0.8, 0.0])
+    assert "sky" not in score(config, rendering(), truth).terms
+
+
 def test_terms_without_weight_are_left_out() -> None:
     assert set(score(LossConfig(opacity_entropy=0), rendering(), torch.zeros(1, 3)).terms) == {"photometric"}
 

@@ -74,6 +74,8 @@ class Pictures:
     images: UInt8[Tensor, "images height width channels"]
     depth: Float[Tensor, "images height width"] | None = None
     instances: Int16[Tensor, "images height width"] | None = None
+    classes: Int16[Tensor, "images height width"] | None = None
+    class_names: tuple[str, ...] = ()
 
 
 Look = Callable[[Sequence[int]], Pictures]
@@ -193,6 +195,8 @@ def _views(drive: Drive, moments: Sequence[int], look: Look) -> Views:
         names=tuple(names[view] for view in chosen),
         depth=pictures.depth,
         instances=pictures.instances,
+        classes=pictures.classes,
+        class_names=pictures.class_names,
         camera_ids=drive.camera_ids[torch.tensor(chosen)],
     )
 

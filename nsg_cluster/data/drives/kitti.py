@@ -15,7 +15,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int16
+from torch import Tensor
 
 from nsg_cluster.config.driving import KittiData
 from nsg_cluster.core.errors import DataError
@@ -23,6 +24,7 @@ from nsg_cluster.data.drives.camera_files import black_images, cropped, image_si
 from nsg_cluster.data.drives.drive import Drive, Observation, Pictures, camera_indices, drive_scene, tracks_of
 from nsg_cluster.data.drives.kitti_files import Calibration, Label, Labels, read_calibration, read_labels, read_oxts
 from nsg_cluster.data.drives.protocols import chosen_frames
+from nsg_cluster.data.drives.truth_maps import read_depths, read_tracks
 from nsg_cluster.data.drives.turns import about_x, about_y, about_z, rigid_inverse
 from nsg_cluster.data.scene import Scene
 from nsg_cluster.geometry.cameras import Cameras
@@ -48,6 +50,10 @@ OPENGL = np.diag([1.0, -1.0, -1.0, 1.0])
 WORLD_AXES = np.array([[1.0, 0, 0, 0], [0, 0, -1.0, 0], [0, 1.0, 0, 0], [0, 0, 0, 1.0]])
 # Pixel centers have whole coordinates in KITTI's calibration, and halves in ours.
 HALF_PIXEL = 0.5
+# As in KITTI's benchmarks of depth and of MOTS: 1/256 m with 0 for none, and 1000 times the class (car, pedestrian)
+# plus the track.
+METERS_OF_UNIT, NO_DEPTH = 1.0 / 256.0, 0
+MOTS_CLASS, MOTS_CLASSES = 1000, (1, 2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +89,10 @@ class KittiFiles:
         photo = found.with_suffix(".jpg")
         return photo if not found.is_file() and photo.is_file() else found
 
+    def truth(self, kind: str, camera: int, frame: int) -> Path:
+        """Return what lies beside an image, though KITTI has it not: ``depth``, or tracks (``instances``)."""
+        return self.folder / f"{kind}_0{camera + 2}" / self.sequence / f"{frame:06d}.png"
+
 
 def load_kitti(config: KittiData, *, with_images: bool = True) -> Scene:
     """Read a sequence.
@@ -104,9 +114,34 @@ def load_kitti(config: KittiData, *, with_images: bool = True) -> Scene:
         numbers = [drive.frame_numbers[moment] for moment in drive.moments[list(views)].tolist()]
         if advice := missing_advice(chosen, numbers):
             raise DataError(f"sequence {config.sequence}: {advice}")
-        return Pictures(images=read_cropped(chosen, config.downsample))
+        depth, instances = _truth(config, drive, views)
+        return Pictures(images=read_cropped(chosen, config.downsample), depth=depth, instances=instances)
 
     return drive_scene(drive, config, look)
+
+
+def _truth(
+    config: KittiData, drive: Drive, views: Sequence[int]
+) -> tuple[Float[Tensor, "images height width"] | None, Int16[Tensor, "images height width"] | None]:
+    """Return depth and tracks of views, those that are there and asked for."""
+    paths, factor, depth, instances = kitti_files(config), config.downsample, None, None
+
+    def files(kind: str) -> list[Path]:
+        moments, ids = drive.moments.tolist(), drive.camera_ids.tolist()
+        return [paths.truth(kind, ids[view], drive.frame_numbers[moments[view]]) for view in views]
+
+    if config.depth:
+        cameras = drive.cameras[torch.tensor(list(views))]
+        depth = read_depths(files("depth"), cameras, factor=factor, unit=METERS_OF_UNIT, none=NO_DEPTH)
+    if config.segmentation:
+        numbers = {
+            MOTS_CLASS * number + track: index
+            for index, track in enumerate(drive.tracks.ids)
+            if track < MOTS_CLASS
+            for number in MOTS_CLASSES
+        }
+        instances = read_tracks(files("instances"), numbers, factor=factor)
+    return depth, instances
 
 
 def read_kitti(config: KittiData) -> Drive:

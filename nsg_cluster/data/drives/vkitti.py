@@ -1,4 +1,4 @@
-"""A scene of Virtual KITTI 2: any variant, both cameras, depth and instances where they are present.
+"""A scene of Virtual KITTI 2: any variant, both cameras, depth, instances and classes where they are present.
 
 The world of the files is ours already: y down. Turns about x and z of objects are small and used as well.
 """
@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import PIL.Image
 import torch
-from jaxtyping import Float, Int16
-from torch import Tensor
+from jaxtyping import Float
 
 from nsg_cluster.config.driving import VKitti2Data
 from nsg_cluster.core.errors import DataError
@@ -23,12 +22,19 @@ from nsg_cluster.data.drives.camera_files import (
     image_size,
     missing_advice,
     read_cropped,
-    sampled,
 )
 from nsg_cluster.data.drives.drive import Drive, Observation, Pictures, camera_indices, drive_scene, tracks_of
 from nsg_cluster.data.drives.protocols import chosen_frames
+from nsg_cluster.data.drives.truth_maps import read_classes, read_depths, read_tracks
 from nsg_cluster.data.drives.turns import about_x, about_y, about_z
-from nsg_cluster.data.drives.vkitti_files import PoseRow, read_extrinsic, read_info, read_intrinsic, read_pose
+from nsg_cluster.data.drives.vkitti_files import (
+    PoseRow,
+    read_colors,
+    read_extrinsic,
+    read_info,
+    read_intrinsic,
+    read_pose,
+)
 from nsg_cluster.data.scene import Scene
 from nsg_cluster.geometry.cameras import Cameras
 
@@ -40,7 +46,12 @@ HALF_PIXEL = 0.5
 METERS_OF_UNIT = 0.01
 NO_DEPTH = 65535
 # Depth files hold the distance along the axis of the camera.
-KINDS = {"rgb": ("rgb", ".jpg"), "depth": ("depth", ".png"), "instanceSegmentation": ("instancegt", ".png")}
+KINDS = {
+    "rgb": ("rgb", ".jpg"),
+    "depth": ("depth", ".png"),
+    "instanceSegmentation": ("instancegt", ".png"),
+    "classSegmentation": ("classgt", ".png"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +66,7 @@ class VKittiFiles:
         return self.folder / f"{name}.txt"
 
     def image(self, kind: str, camera: int, frame: int) -> Path:
-        """Return an image: of kind rgb, depth or instanceSegmentation."""
+        """Return an image: of kind rgb, depth, instanceSegmentation or classSegmentation."""
         stem, suffix = KINDS[kind]
         return self.folder / "frames" / kind / f"Camera_{camera}" / f"{stem}_{frame:05d}{suffix}"
 
@@ -83,11 +94,32 @@ def load_vkitti(config: VKitti2Data, *, with_images: bool = True) -> Scene:
             raise DataError(f"scene {config.scene}: {advice}")
         return Pictures(
             images=read_cropped(files("rgb", views), config.downsample),
-            depth=_depth(files("depth", views), drive.cameras, views, config) if config.depth else None,
-            instances=_instances(files("instanceSegmentation", views), drive, config) if config.segmentation else None,
+            **_truth(config, drive, paths, files, views),
         )
 
     return drive_scene(drive, config, look)
+
+
+def _truth(
+    config: VKitti2Data,
+    drive: Drive,
+    paths: VKittiFiles,
+    files: Callable[[str, Sequence[int]], list[Path]],
+    views: Sequence[int],
+) -> dict[str, Any]:
+    """Return depth, instances and classes of views, those that are there and asked for."""
+    factor, found = config.downsample, dict[str, Any]()
+    if config.depth:
+        cameras = drive.cameras[torch.tensor(list(views))]
+        found["depth"] = read_depths(files("depth", views), cameras, factor=factor, unit=METERS_OF_UNIT, none=NO_DEPTH)
+    if config.segmentation:
+        numbers = {track + 1: index for index, track in enumerate(drive.tracks.ids)}
+        found["instances"] = read_tracks(files("instanceSegmentation", views), numbers, factor=factor)
+        if (table := paths.table("colors")).is_file():
+            colors = read_colors(table)
+            found["classes"] = read_classes(files("classSegmentation", views), list(colors.values()), factor=factor)
+            found["class_names"] = tuple(colors)
+    return found
 
 
 def read_vkitti(config: VKitti2Data) -> Drive:
@@ -183,49 +215,3 @@ def _observations(
             frame=row.frame, track=row.track, class_name=class_name, size=row.size, object_to_world=pose
         )
     return list(found.values())
-
-
-def _depth(
-    files: Sequence[Path], cameras: Cameras, views: Sequence[int], config: VKitti2Data
-) -> Float[Tensor, "images height width"] | None:
-    """Return distances along rays; None where files are missing."""
-    if not all(file.is_file() for file in files):
-        return None
-    depth = np.stack([sampled(_read_map(file, np.uint16), config.downsample) for file in files]).astype(np.float32)
-    along_axis = np.where(depth == NO_DEPTH, np.float32(np.inf), depth * np.float32(METERS_OF_UNIT))
-    return torch.from_numpy(along_axis) * _lengthening(cameras, views)
-
-
-def _lengthening(cameras: Cameras, views: Sequence[int]) -> Float[Tensor, "images height width"]:
-    """Return how much longer the way along each pixel's ray is than along the axis of the camera."""
-    chosen = list(views)
-    center, focal = cameras.center_px[chosen].float(), cameras.focal_px[chosen].float()
-    x = (torch.arange(cameras.width) + 0.5 - center[:, :1]) / focal[:, :1]
-    y = (torch.arange(cameras.height) + 0.5 - center[:, 1:]) / focal[:, 1:]
-    return (1.0 + x[:, None, :].square() + y[:, :, None].square()).sqrt()
-
-
-def _instances(files: Sequence[Path], drive: Drive, config: VKitti2Data) -> Int16[Tensor, "images height width"] | None:
-    """Return the track of each pixel, as an index; None where files are missing. Files hold its number plus one."""
-    if not all(file.is_file() for file in files):
-        return None
-    indices = np.full(1 << 16, -1, dtype=np.int16)
-    for index, track in enumerate(drive.tracks.ids):
-        indices[track + 1] = index
-    return torch.from_numpy(np.stack([indices[sampled(_read_map(file, None), config.downsample)] for file in files]))
-
-
-def _read_map(file: Path, wanted: type | None) -> np.ndarray:
-    """Read an image of one channel: depth, or palette indices.
-
-    Raises:
-        DataError: It is broken, or has more channels.
-    """
-    try:
-        with PIL.Image.open(file) as image:
-            values = np.array(image)
-    except (OSError, SyntaxError, ValueError) as error:
-        raise DataError(f"{file}: the image cannot be read ({error}): copy it again") from None
-    if values.ndim != 2 or values.dtype.kind not in "ui":
-        raise DataError(f"{file}: must have one channel of whole numbers, not {values.shape} of {values.dtype}")
-    return values if wanted is None else values.astype(wanted)

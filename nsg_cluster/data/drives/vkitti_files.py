@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from nsg_cluster.core.errors import DataError
 from nsg_cluster.data.drives.kitti_files import numbered_lines, numbers
 
-__all__ = ["CameraTable", "PoseRow", "read_extrinsic", "read_info", "read_intrinsic", "read_pose"]
+__all__ = ["CameraTable", "PoseRow", "read_colors", "read_extrinsic", "read_info", "read_intrinsic", "read_pose"]
 
 WORLD = ("world_space_X", "world_space_Y", "world_space_Z")
 TURNS = ("rotation_world_space_y", "rotation_world_space_x", "rotation_world_space_z")
@@ -114,6 +114,28 @@ def read_info(path: Path) -> dict[int, str]:
             raise DataError(f"{path}:{line}: must begin with the number of a track and its label, not '{text.strip()}'")
         labels[int(fields[0])] = fields[1]
     return labels
+
+
+def read_colors(path: Path) -> dict[str, tuple[int, int, int]]:
+    """Read the color of each class in the class maps.
+
+    Raises:
+        DataError: The file is missing or a line is broken.
+    """
+    lines = numbered_lines(path)
+    next(lines, None)
+    colors: dict[str, tuple[int, int, int]] = {}
+    for line, text in lines:
+        name, *shades = text.split() or [""]
+        if len(shades) != 3 or not all(shade.isdigit() and int(shade) < 256 for shade in shades):
+            raise DataError(
+                f"{path}:{line}: must be a class, and red, green and blue from 0 to 255, not '{text.strip()}'"
+            )
+        red, green, blue = map(int, shades)
+        colors[name] = (red, green, blue)
+    if not colors:
+        raise DataError(f"{path}: has no line below its header")
+    return colors
 
 
 def _camera_table(path: Path, columns: range, length: int) -> CameraTable:

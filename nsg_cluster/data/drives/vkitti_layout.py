@@ -15,7 +15,15 @@ from nsg_cluster.core.files import write_atomic
 from nsg_cluster.data.drives.vkitti import METERS_OF_UNIT, NO_DEPTH, VKittiFiles
 from nsg_cluster.data.drives.vkitti_files import PoseRow
 
-__all__ = ["ObjectRow", "write_cameras", "write_depth", "write_instances", "write_objects", "write_rgb"]
+__all__ = [
+    "ObjectRow",
+    "write_cameras",
+    "write_classes",
+    "write_depth",
+    "write_instances",
+    "write_objects",
+    "write_rgb",
+]
 
 HEADERS = {
     "intrinsic": "frame cameraID K[0,0] K[1,1] K[0,2] K[1,2]",
@@ -27,6 +35,23 @@ HEADERS = {
     ),
     "bbox": ("frame cameraID trackID left right top bottom number_pixels truncation_ratio occupancy_ratio isMoving"),
     "info": "trackID label model color",
+    "colors": "Category r g b",
+}
+CLASS_COLORS = {
+    "Terrain": (210, 0, 200),
+    "Sky": (90, 200, 255),
+    "Tree": (0, 199, 0),
+    "Vegetation": (90, 240, 0),
+    "Building": (140, 140, 140),
+    "Road": (100, 60, 100),
+    "GuardRail": (250, 100, 255),
+    "TrafficSign": (255, 255, 0),
+    "TrafficLight": (200, 200, 0),
+    "Pole": (255, 130, 0),
+    "Misc": (80, 80, 80),
+    "Truck": (160, 60, 60),
+    "Car": (255, 127, 80),
+    "Van": (0, 139, 139),
 }
 # What a palette looks like in a viewer; readers take the indices.
 PALETTE = np.random.default_rng(2).integers(40, 256, (256, 3), dtype=np.uint8)
@@ -102,6 +127,16 @@ def write_instances(files: VKittiFiles, camera: int, frame: int, tracks: Int[np.
     image = PIL.Image.fromarray((tracks + 1).astype(np.uint8), mode="P")
     image.putpalette(PALETTE.tobytes())
     _write_png(files.image("instanceSegmentation", camera, frame), image)
+
+
+def write_classes(
+    files: VKittiFiles, camera: int, frame: int, classes: Int[np.ndarray, "height width"], names: Sequence[str]
+) -> None:
+    """Write the class of each pixel, an index of the names, as a color of ``colors.txt``, which is written as well."""
+    if not files.table("colors").is_file():
+        _write(files, "colors", [f"{name} {red} {green} {blue}" for name, (red, green, blue) in CLASS_COLORS.items()])
+    colors = np.array([CLASS_COLORS[name] for name in names], dtype=np.uint8)
+    _write_png(files.image("classSegmentation", camera, frame), PIL.Image.fromarray(colors[classes]))
 
 
 def _pose_line(row: ObjectRow) -> str:

@@ -7,13 +7,15 @@ left one y = 3.6.
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from nsg_cluster.data.procedural.lighting import Cluster, choose, clustered, linear_color, plain
 from nsg_cluster.data.procedural.solids import Box, Cylinder, Paint, Solid, Sphere
 
-__all__ = ["LEFT_LANE", "scenery", "sky_color"]
+__all__ = ["CLASS_NAMES", "LEFT_LANE", "is_road", "scenery", "sky_color"]
 
+CLASS_NAMES = ("Sky", "Terrain", "Road", "Building", "Tree", "Pole", "Car", "Van", "Truck")
+"""Classes of what is seen on a street, as Virtual KITTI calls them."""
 LEFT_LANE = 3.6
 CURBS = (-2.2, 5.8)
 WALLS = (-7.5, 11.1)
@@ -26,24 +28,30 @@ LEAVES = ("#4d7c3a", "#6b8e3d", "#3f6b45")
 Points = Float[np.ndarray, "points 3"]
 
 
-def scenery(length: float, seed: int) -> tuple[Cluster, ...]:
-    """Return ground, houses, trees and posts of a street that reaches so far ahead."""
+def scenery(length: float, seed: int) -> tuple[tuple[str, Cluster], ...]:
+    """Return ground, houses, trees and posts of a street that reaches so far ahead, each with its class."""
     rng = np.random.default_rng(seed)
     middle = (length - BEHIND) / 2
     half = (length + BEHIND) / 2
     ground = Box(center=(middle, sum(CURBS) / 2, -0.5), half=(half, 80.0, 0.5), paint=_asphalt(middle), gloss=0.02)
-    found = [clustered([ground])]
+    found = [("Terrain", clustered([ground]))]
     for side, wall in ((-1.0, WALLS[0]), (1.0, WALLS[1])):
         x = -BEHIND
         while x < length:
             width, height = rng.uniform(8.0, 15.0), rng.uniform(5.0, 12.0)
-            found.append(clustered([_house(rng, (x + width / 2, wall), (width, height, side * DEPTH))]))
+            found.append(("Building", clustered([_house(rng, (x + width / 2, wall), (width, height, side * DEPTH))])))
             x += width + rng.choice([0.0, 0.0, 3.0])
         for tree in np.arange(-BEHIND + 8.0, length, 14.0) + rng.uniform(-2, 2) + 3.5 * side:
-            found.append(clustered(_tree(rng, float(tree), wall - side * 2.6)))
+            found.append(("Tree", clustered(_tree(rng, float(tree), wall - side * 2.6))))
     posts = np.arange(-BEHIND + 4.0, length, 18.0)
-    found += [clustered(_post(float(x), CURBS[1] + 0.5)) for x in posts]
+    found += [("Pole", clustered(_post(float(x), CURBS[1] + 0.5))) for x in posts]
     return tuple(found)
+
+
+def is_road(y: Float[np.ndarray, ...]) -> Bool[np.ndarray, ...]:
+    """Return which places across the street are between the curbs."""
+    inside: np.ndarray = (y > CURBS[0]) & (y < CURBS[1])
+    return inside
 
 
 def sky_color(directions: Points) -> Points:
@@ -92,7 +100,6 @@ def _asphalt(middle_x: float) -> Paint:
 
     def paint(p: Points) -> Points:
         x, y = p[:, 0] + middle_x, p[:, 1] + middle_y
-        is_road = (y > CURBS[0]) & (y < CURBS[1])
         is_dash = (np.abs(y - LEFT_LANE / 2) < 0.07) & (x % 6.0 < 3.0)
         is_edge = (np.abs(y - CURBS[0] - 0.35) < 0.06) | (np.abs(y - CURBS[1] + 0.35) < 0.06)
         patches = np.floor(x / 1.7) + np.floor(y / 1.3)
@@ -101,7 +108,7 @@ def _asphalt(middle_x: float) -> Paint:
         slabs = choose((np.floor(x / 0.9) + np.floor(y / 0.9)) % 2 == 0, "#a39f97", "#97938b")
         lawn = choose((np.floor(x / 1.1) + np.floor(y / 1.1)) % 2 == 0, "#6c8f4e", "#628545")
         is_pavement = (y > CURBS[0] - 3.0) & (y < CURBS[1] + 3.0)
-        return np.where(is_road[:, None], road, np.where(is_pavement[:, None], slabs, lawn))
+        return np.where(is_road(y)[:, None], road, np.where(is_pavement[:, None], slabs, lawn))
 
     return paint
 

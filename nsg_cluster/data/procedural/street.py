@@ -22,7 +22,7 @@ from nsg_cluster.data.drives.drive import Drive, Observation, Pictures, camera_i
 from nsg_cluster.data.drives.kitti import HALF_PIXEL, WORLD_AXES, camera_poses, reference_poses
 from nsg_cluster.data.drives.kitti_files import Calibration
 from nsg_cluster.data.drives.turns import about_y, about_z
-from nsg_cluster.data.procedural.scenery import LEFT_LANE
+from nsg_cluster.data.procedural.scenery import CLASS_NAMES, LEFT_LANE
 from nsg_cluster.data.procedural.street_images import StreetImages
 from nsg_cluster.data.procedural.vehicles import VEHICLES, Vehicle
 from nsg_cluster.data.scene import Scene
@@ -92,6 +92,8 @@ class Street:
             images=torch.from_numpy(np.stack([shot.image for shot in shots])),
             depth=torch.from_numpy(np.stack([shot.distance for shot in shots]).astype(np.float32)),
             instances=torch.from_numpy(instances),
+            classes=torch.from_numpy(np.stack([shot.classes for shot in shots]).astype(np.int16)),
+            class_names=CLASS_NAMES,
         )
 
 

@@ -21,7 +21,14 @@ from jaxtyping import Float, UInt16
 from nsg_cluster.config.driving import StreetData
 from nsg_cluster.core.files import write_atomic
 from nsg_cluster.data.drives.box_views import BoxView, view_of
-from nsg_cluster.data.drives.kitti import OPENGL, WORLD_AXES, KittiFiles, reference_poses
+from nsg_cluster.data.drives.kitti import (
+    METERS_OF_UNIT,
+    NO_DEPTH,
+    OPENGL,
+    WORLD_AXES,
+    KittiFiles,
+    reference_poses,
+)
 from nsg_cluster.data.drives.kitti_files import Label
 from nsg_cluster.data.drives.kitti_layout import LabelRow, write_calibration, write_image, write_labels, write_oxts
 from nsg_cluster.data.drives.turns import rigid_inverse
@@ -30,11 +37,13 @@ from nsg_cluster.data.drives.vkitti_files import PoseRow
 from nsg_cluster.data.drives.vkitti_layout import (
     ObjectRow,
     write_cameras,
+    write_classes,
     write_depth,
     write_instances,
     write_objects,
     write_rgb,
 )
+from nsg_cluster.data.procedural.scenery import CLASS_NAMES
 from nsg_cluster.data.procedural.street import Mover, Street, make_street
 from nsg_cluster.data.procedural.street_images import Shot
 
@@ -43,7 +52,6 @@ __all__ = ["write_street_as_kitti", "write_street_as_vkitti"]
 log = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_LINES = 10.0
-DEPTH_UNITS_PER_METER = 256.0
 # What MOTS calls a car; there is no other vehicle in it.
 MOTS_CAR = 1000
 NOT_IN_IMAGE = (-1.0, -1.0, -1.0, -1.0)
@@ -60,10 +68,12 @@ def write_street_as_kitti(config: StreetData, files: KittiFiles) -> None:
     write_oxts(files, street.imu)
     write_labels(files, _labels(street))
     for camera, frame, shot in _shots(street):
-        path = write_image(files, camera, frame, shot.image)
-        depth = np.rint(shot.distance * _along_axis(street, camera, frame) * DEPTH_UNITS_PER_METER)
-        _write_truth(path, "depth", np.where(depth < 1 << 16, depth, 0).astype(np.uint16))
-        _write_truth(path, "instances", np.where(shot.tracks >= 0, MOTS_CAR + shot.tracks, 0).astype(np.uint16))
+        write_image(files, camera, frame, shot.image)
+        depth = np.rint(shot.distance * _along_axis(street, camera, frame) / METERS_OF_UNIT)
+        depths = np.where(depth < 1 << 16, depth, NO_DEPTH).astype(np.uint16)
+        _write_truth(files.truth("depth", camera, frame), depths)
+        tracks = np.where(shot.tracks >= 0, MOTS_CAR + shot.tracks, 0).astype(np.uint16)
+        _write_truth(files.truth("instances", camera, frame), tracks)
 
 
 def write_street_as_vkitti(config: StreetData, files: VKittiFiles) -> None:
@@ -78,6 +88,7 @@ def write_street_as_vkitti(config: StreetData, files: VKittiFiles) -> None:
         write_rgb(files, camera, frame, shot.image)
         write_depth(files, camera, frame, shot.distance * _along_axis(street, camera, frame))
         write_instances(files, camera, frame, shot.tracks)
+        write_classes(files, camera, frame, shot.classes, CLASS_NAMES)
         rows += _object_rows(street, camera, frame, shot)
     views = [(frame, camera) for frame in range(config.frames) for camera in (0, 1)]
     left = street.calibration.left
@@ -115,10 +126,8 @@ def _along_axis(street: Street, camera: int, frame: int) -> Float[np.ndarray, "h
     return shorter
 
 
-def _write_truth(image: Path, kind: str, values: UInt16[np.ndarray, "height width"]) -> None:
-    """Write a 16-bit image beside the color image: ``image_02`` becomes ``depth_02``."""
-    folder = image.parents[1]
-    path = folder.with_name(folder.name.replace("image", kind)) / image.parent.name / image.name
+def _write_truth(path: Path, values: UInt16[np.ndarray, "height width"]) -> None:
+    """Write a 16-bit image."""
     path.parent.mkdir(parents=True, exist_ok=True)
     buffer = io.BytesIO()
     PIL.Image.fromarray(values).save(buffer, format="PNG")

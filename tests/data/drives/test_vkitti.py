@@ -18,6 +18,7 @@ from nsg_cluster.data.drives.vkitti_files import PoseRow
 from nsg_cluster.data.drives.vkitti_layout import (
     ObjectRow,
     write_cameras,
+    write_classes,
     write_depth,
     write_instances,
     write_objects,
@@ -114,6 +115,27 @@ def test_images_depth_and_instances_are_read_and_split(root: Path) -> None:
     without = load_vkitti(config(root, depth=False, segmentation=False)).train
     assert without.depth is None
     assert without.instances is None
+    assert without.classes is None
+
+
+def test_classes_are_read_by_the_colors_of_their_table(root: Path) -> None:
+    files, names = vkitti_files(config(root)), ("Sky", "Car", "Road")
+    shown = np.where(np.eye(HEIGHT, WIDTH) > 0, 1, 2)
+    shown[0, 7] = 0
+    assert load_vkitti(config(root)).train.classes is None
+    for frame in range(FRAMES):
+        for camera in (0, 1):
+            write_classes(files, camera, frame, shown, names)
+    found = load_vkitti(config(root)).test
+    assert found.classes is not None and found.classes.shape == (2, HEIGHT, WIDTH)
+    assert [found.class_names[index] for index in found.classes[0, 0].tolist()] == ["Car", *["Road"] * 6, "Sky"]
+    table = files.table("colors")
+    table.write_text(table.read_text().replace("Road 100 60 100", "Road 1 2 3"))
+    again = load_vkitti(config(root)).test
+    assert again.classes is not None and again.classes[0, 0].tolist()[1:7] == [-1] * 6, "a color that no class has"
+    table.write_text(table.read_text().replace("Road 1 2 3", "Road 1 2"))
+    with pytest.raises(DataError, match=r"colors\.txt:7: must be a class, and red, green and blue"):
+        load_vkitti(config(root))
 
 
 def test_what_is_absent_is_optional_but_images(root: Path) -> None:

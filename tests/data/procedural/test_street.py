@@ -80,6 +80,19 @@ def test_above_the_horizon_there_is_sky_and_every_pixel_below_has_a_depth() -> N
     assert (middle_of_sky[:, 2] > middle_of_sky[:, 0]).all()
 
 
+def test_classes_say_what_each_pixel_shows(scene: Scene) -> None:
+    views, names = scene.train, scene.train.class_names
+    assert views.classes is not None and views.depth is not None and views.instances is not None
+    shown = {name: views.classes == index for index, name in enumerate(names)}
+    assert torch.equal(shown["Sky"], views.depth.isinf())
+    vehicles = shown["Car"] | shown["Van"] | shown["Truck"]
+    assert torch.equal(vehicles, views.instances >= 0)
+    assert all(int(shown[name].sum()) > 20 for name in ("Road", "Terrain", "Building", "Tree"))
+    # The lowest pixels in the middle show the road before the car.
+    height, width = views.classes.shape[1:]
+    assert bool(shown["Road"][:, height - 1, width // 2].all())
+
+
 def test_motion_is_an_option_of_the_cameras_and_of_the_vehicles() -> None:
     moving = make_street(config())
     parked = make_street(config(ego_motion=False, car_motion=False))
@@ -122,6 +135,15 @@ def test_kitti_files_give_the_street_back(scene: Scene, tmp_path: Path) -> None:
     mask = np.array(PIL.Image.open(tmp_path / "training" / "instances_02" / "0003" / "000000.png")).astype(int)
     assert scene.train.instances is not None
     np.testing.assert_array_equal(np.where(mask > 0, mask - 1001, -1), scene.train.instances[0])
+    for mine, original in ((read.train, scene.train), (read.test, scene.test)):
+        assert mine.instances is not None and original.instances is not None
+        assert torch.equal(mine.instances, original.instances)
+        assert mine.depth is not None and original.depth is not None
+        near = original.depth < 200
+        torch.testing.assert_close(mine.depth[near], original.depth[near], atol=0.004, rtol=0)
+        assert bool(mine.depth[original.depth.isinf()].isinf().all())
+    bare = load_kitti(data.model_copy(update={"depth": False, "segmentation": False}))
+    assert bare.test.depth is None and bare.test.instances is None
     depth = np.array(PIL.Image.open(tmp_path / "training" / "depth_02" / "0003" / "000000.png"))
     assert scene.train.depth is not None
     assert 2.0 * 256 < depth[depth > 0].min() <= float(scene.train.depth[0].min()) * 256 + 1
@@ -136,6 +158,10 @@ def test_virtual_kitti_files_give_the_street_back(scene: Scene, tmp_path: Path) 
     assert read.test.instances is not None
     assert scene.test.instances is not None
     assert torch.equal(read.test.instances, scene.test.instances)
+    assert read.test.classes is not None and scene.test.classes is not None
+    for name in scene.test.class_names:
+        shown = read.test.classes == read.test.class_names.index(name)
+        assert torch.equal(shown, scene.test.classes == scene.test.class_names.index(name)), name
     near = scene.test.depth < 600
     torch.testing.assert_close(read.test.depth[near], scene.test.depth[near], atol=0.007, rtol=0)
     assert float((read.train.images.float() - scene.train.images.float()).abs().mean()) < 2.0
