@@ -174,7 +174,7 @@ def test_a_grid_with_surroundings_goes_on_as_if_never_stopped_and_refined_poses_
 
 def test_a_loss_of_the_sky_needs_maps_that_know_it(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"train\.loss\.sky: these data have no class maps with a sky"):
-        train(tiny(train={"loss": {"sky": 0.1}}), TaskPaths(tmp_path), stop=StopSignal())
+        loop.train(tiny(train={"loss": {"sky": 0.1}}), TaskPaths(tmp_path), stop=StopSignal())
 
 
 def test_a_finished_training_is_left_as_it_is(tmp_path: Path) -> None:
