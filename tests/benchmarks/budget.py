@@ -50,9 +50,17 @@ class _Held:
 
 
 def spend(
-    experiment: Experiment, budget_s: float, *, views: int | None, pictures: Path | None = None
+    experiment: Experiment, budget_s: float, *, views: int | None, pictures: Path | None = None, is_alone: bool = False
 ) -> dict[str, Any]:
-    """Train for a budget, evaluate, and return numbers; ``pictures`` is a folder for the first held-out view."""
+    """Train for a budget, evaluate, and return numbers.
+
+    Args:
+        experiment: What to train; how many steps does not matter.
+        budget_s: CPU-seconds of the steps.
+        views: Held-out views to evaluate; None for all.
+        pictures: File for the first of them: truth, rendering and depth.
+        is_alone: The process has trained nothing before, so that its growth is the memory that training takes.
+    """
     torch.set_num_threads(1)
     scene = load_scene(experiment.data)
     batches = RayBatches(scene.train, CPU)
@@ -71,12 +79,13 @@ def spend(
         if state.step % max(1, steps // POINTS_OF_A_CURVE) == 0 or state.step == steps:
             curve.append([round(spent, 2), round(held.psnr(experiment, state.model), 3)])
             terms = {name: float(term.detach()) for name, term in done.score.terms.items()}
+    memory = {"memory_bytes": high_water_bytes() - before} if is_alone else {}
     return {
         "budget_s": budget_s,
         "train_cpu_s": spent,
         "steps": steps,
         "rays_of_last_step": state.rays,
-        "memory_bytes": high_water_bytes() - before,
+        **memory,
         "curve": curve,
         "terms": terms,
         **_evaluated(experiment, scene, state, views, pictures),

@@ -91,7 +91,7 @@ def measure(model: str, scene: str, budget_s: float, pictures: Path | None) -> d
     from tests.benchmarks.budget import spend
 
     picture = None if pictures is None else pictures / f"{scene}_{model}.png"
-    found = spend(experiment(model, scene), budget_s, views=EVALUATED_VIEWS, pictures=picture)
+    found = spend(experiment(model, scene), budget_s, views=EVALUATED_VIEWS, pictures=picture, is_alone=True)
     return {"model": model, "scene": scene, **found}
 
 
