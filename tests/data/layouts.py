@@ -161,7 +161,8 @@ def _register(made: Any, views: Views, index: int, number: int, folder: Path) ->
     pose = pycolmap.Rigid3d(np.linalg.inv(opencv_poses(cameras)[index].numpy())[:3])
     image = pycolmap.Image(name=f"{name}.png", camera_id=number + 1, image_id=number + 1)
     made.add_image_with_trivial_frame(image, pose)
-    pictures(folder, replace(views, images=views.images[index : index + 1]), [name])
+    one = slice(index, index + 1)
+    pictures(folder, Views(cameras=cameras[one], images=views.images[one], names=(name,)), [name])
 
 
 EXPOSURES_S = (0.125, 0.5, 2.0, 8.0, 32.0)

@@ -53,15 +53,19 @@ def scene_of_all(
     return scene if points is None else replace(scene, points=points.float())
 
 
-def scene_of_splits(config: Photographs, train: Shots, test: Shots, box: Float[Tensor, "2 3"]) -> Scene:
+def scene_of_splits(
+    config: Photographs, train: Shots, test: Shots, box: Float[Tensor, "2 3"], *, notes: tuple[str, ...] = ()
+) -> Scene:
     """Return the scene of photographs that are split already, in the frame that their poses have.
+
+    ``notes`` come before those about images that are missing.
 
     Raises:
         DataError: Images or cameras are of no use.
     """
-    (trained, notes), (held_out, more) = existing(train), existing(test)
+    (trained, missing), (held_out, more) = existing(train), existing(test)
     check_cameras(trained)
-    return _scene(config, _read(config, trained, held_out), box, notes + more)
+    return _scene(config, _read(config, trained, held_out), box, notes + missing + more)
 
 
 def moved(shots: Shots, similarity: Similarity) -> Shots:

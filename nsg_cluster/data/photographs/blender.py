@@ -17,8 +17,9 @@ from torch import Tensor
 
 from nsg_cluster.config.data import BlenderData
 from nsg_cluster.core.errors import DataError
-from nsg_cluster.core.files import absolute_path, write_atomic, write_json
+from nsg_cluster.core.files import write_atomic, write_json
 from nsg_cluster.data.images import encode_png, read_images
+from nsg_cluster.data.photographs.shots import check_places, scene_folder
 from nsg_cluster.data.photographs.transforms_file import frame_pose, is_number, read_document
 from nsg_cluster.data.scene import Scene, Views
 from nsg_cluster.geometry.cameras import Cameras, focal_from_angle
@@ -45,15 +46,12 @@ def load_blender(config: BlenderData) -> Scene:
         DataError: The folder, a ``transforms`` file or a training image is missing or broken, a pose is not rigid, or
             images differ in size.
     """
-    root = absolute_path(config.root)
-    if not root.is_dir():
-        raise DataError(
-            f"data.root: there is no folder '{root}': set it to the folder that holds transforms_train.json"
-        )
+    root = scene_folder(config.root, "transforms_train.json")
     train = [_read_split(root, name) for name in config.train_splits]
     held_out, notes = _existing(_read_split(root, config.test_split), config.test_split)
     for split in train:
         _refuse_missing(split)
+    check_places(train[0].file, torch.cat([split.camera_to_world[:, :3, 3] for split in train]))
     corner = torch.full((3,), config.bound)
     return Scene(
         train=_views(train, config.max_train_views, config.downsample),

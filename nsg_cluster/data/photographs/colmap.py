@@ -17,7 +17,6 @@ from torch import Tensor
 
 from nsg_cluster.config.data import ColmapData
 from nsg_cluster.core.errors import DataError
-from nsg_cluster.core.files import absolute_path
 from nsg_cluster.data.photographs.assemble import scene_of_all
 from nsg_cluster.data.photographs.colmap_files import (
     ColmapCamera,
@@ -27,7 +26,7 @@ from nsg_cluster.data.photographs.colmap_files import (
     read_points,
 )
 from nsg_cluster.data.photographs.exposures import all_exposures, exposed, hold_out_exposures
-from nsg_cluster.data.photographs.shots import Shots
+from nsg_cluster.data.photographs.shots import Shots, scene_folder
 from nsg_cluster.data.photographs.text_poses import opengl_axes
 from nsg_cluster.data.scene import Scene
 from nsg_cluster.geometry.cameras import Lens
@@ -57,7 +56,7 @@ def load_colmap(config: ColmapData) -> Scene:
     Raises:
         DataError: A file or an image is missing or broken, or a lens cannot be fitted.
     """
-    root = absolute_path(config.root)
+    root = scene_folder(config.root, config.sparse)
     sparse, folder = root / config.sparse, root / config.images
     cameras, images = read_cameras(sparse), read_images_of_colmap(sparse)
     if not images:

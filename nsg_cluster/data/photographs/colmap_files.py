@@ -230,4 +230,6 @@ class _Reader:
         """
         self._at += size
         if self._at > len(self._data):
-            raise DataError(f"{self._file}: the file is cut short: it ends after {len(self._data)} bytes")
+            raise DataError(
+                f"{self._file}: the file is cut short: it ends after {len(self._data)} bytes; copy it again"
+            )

@@ -18,11 +18,10 @@ from torch import Tensor
 
 from nsg_cluster.config.data import LlffData
 from nsg_cluster.core.errors import DataError
-from nsg_cluster.core.files import absolute_path
 from nsg_cluster.data.photographs.assemble import cube, scene_of_all
 from nsg_cluster.data.photographs.exposures import exposed, hold_out_exposures, with_exposures
 from nsg_cluster.data.photographs.normalize import Similarity
-from nsg_cluster.data.photographs.shots import Shots
+from nsg_cluster.data.photographs.shots import Shots, scene_folder
 from nsg_cluster.data.scene import Scene, Views
 
 __all__ = ["load_llff"]
@@ -40,7 +39,7 @@ def load_llff(config: LlffData) -> Scene:
     Raises:
         DataError: The file or an image is missing or broken, or there are more or fewer images than poses.
     """
-    root = absolute_path(config.root)
+    root = scene_folder(config.root, config.file)
     file = root / config.file
     rows = _rows(file)
     shots = exposed(config, _shots(file, _images(root / config.images), rows))
@@ -66,8 +65,9 @@ def _rows(file: Path) -> Float[Tensor, "images numbers"]:
         found = np.load(file, allow_pickle=False)
     except FileNotFoundError:
         raise DataError(f"{file}: there is no such file: set data.root to the folder that holds it") from None
-    except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"{file}: it cannot be read as an array of numbers ({error})") from None
+    except (OSError, ValueError, EOFError):
+        # What NumPy says advises to run what is in the file.
+        raise DataError(f"{file}: it cannot be read as an array of numbers: write it again with LLFF") from None
     if found.ndim != 2 or found.shape[1] not in {17, 18} or found.dtype.kind not in "fiu":
         raise DataError(
             f"{file}: it must hold a row of 17 numbers for each image (18 with exposures) and is {found.dtype} "
@@ -98,7 +98,10 @@ def _shots(file: Path, images: tuple[Path, ...], rows: Float[Tensor, "images num
     matrices = rows[:, :15].reshape(-1, 3, 5)
     if len(images) != len(matrices):
         where = images[0].parent if images else "the folder of images"
-        raise DataError(f"{file}: it has {len(matrices)} rows, and there are {len(images)} images in {where}")
+        raise DataError(
+            f"{file}: it has {len(matrices)} rows, and there are {len(images)} images in {where}: each row belongs to "
+            "one image, in the order of names; put back what is missing, or set data.images"
+        )
     down, right, back, position = matrices[:, :, :4].unbind(2)
     size = matrices[:, :, 4][:, [1, 0]]
     shots = Shots(

@@ -8,11 +8,10 @@ import torch
 
 from nsg_cluster.config.data import NerfppData
 from nsg_cluster.core.errors import DataError
-from nsg_cluster.core.files import absolute_path
 from nsg_cluster.data.images import image_size
 from nsg_cluster.data.photographs.assemble import cube, scene_of_splits
-from nsg_cluster.data.photographs.shots import Shots
-from nsg_cluster.data.photographs.text_poses import read_numbers, read_pose
+from nsg_cluster.data.photographs.shots import Shots, scene_folder
+from nsg_cluster.data.photographs.text_poses import poses_without_images, read_numbers, read_pose
 from nsg_cluster.data.scene import Scene
 
 __all__ = ["load_nerfpp"]
@@ -26,8 +25,10 @@ def load_nerfpp(config: NerfppData) -> Scene:
     Raises:
         DataError: A file is missing or broken.
     """
-    root = absolute_path(config.root)
-    return scene_of_splits(config, _shots(root / "train"), _shots(root / "test"), cube(config.bound))
+    root = scene_folder(config.root, "train and test")
+    train, test = _shots(root / "train"), _shots(root / "test")
+    notes = [poses_without_images(shots.file / "pose", shots.images) for shots in (train, test)]
+    return scene_of_splits(config, train, test, cube(config.bound), notes=notes[0] + notes[1])
 
 
 def _shots(folder: Path) -> Shots:

@@ -14,12 +14,11 @@ from torch import Tensor
 
 from nsg_cluster.config.data import NsvfData
 from nsg_cluster.core.errors import DataError
-from nsg_cluster.core.files import absolute_path
 from nsg_cluster.data.images import image_size
 from nsg_cluster.data.photographs.assemble import cube, moved, scene_of_splits
 from nsg_cluster.data.photographs.normalize import Similarity
-from nsg_cluster.data.photographs.shots import Shots
-from nsg_cluster.data.photographs.text_poses import read_numbers, read_pose
+from nsg_cluster.data.photographs.shots import Shots, scene_folder
+from nsg_cluster.data.photographs.text_poses import poses_without_images, read_numbers, read_pose
 from nsg_cluster.data.scene import Scene
 
 __all__ = ["load_nsvf"]
@@ -33,13 +32,14 @@ def load_nsvf(config: NsvfData) -> Scene:
     Raises:
         DataError: A file is missing or broken, or the box has no inside.
     """
-    root = absolute_path(config.root)
+    root = scene_folder(config.root, "bbox.txt")
     frame = _frame_of_box(root / "bbox.txt", config)
     images = _images(root / "rgb")
     held_out = "2_" if any(path.name.startswith("2_") for path in images) else "1_"
     splits = [_shots(root, [path for path in images if path.name.startswith(name)], name) for name in ("0_", held_out)]
     train, test = (moved(shots, frame) for shots in splits)
-    return scene_of_splits(config, train, test, cube(config.bound))
+    notes = tuple(note for name in ("0_", held_out) for note in poses_without_images(root / "pose", images, name))
+    return scene_of_splits(config, train, test, cube(config.bound), notes=notes)
 
 
 def _frame_of_box(file: Path, config: NsvfData) -> Similarity:

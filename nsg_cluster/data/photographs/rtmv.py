@@ -15,10 +15,9 @@ from torch import Tensor
 
 from nsg_cluster.config.data import RtmvData
 from nsg_cluster.core.errors import DataError
-from nsg_cluster.core.files import absolute_path
 from nsg_cluster.data.photographs.assemble import cube, moved, scene_of_splits
 from nsg_cluster.data.photographs.normalize import Similarity
-from nsg_cluster.data.photographs.shots import Shots
+from nsg_cluster.data.photographs.shots import Shots, scene_folder
 from nsg_cluster.data.photographs.transforms_file import frame_pose, is_number, read_document
 from nsg_cluster.data.scene import Scene
 
@@ -33,7 +32,7 @@ def load_rtmv(config: RtmvData) -> Scene:
     Raises:
         DataError: A file is missing or broken, or nothing is left to be held out.
     """
-    root = absolute_path(config.root)
+    root = scene_folder(config.root, "00000.json")
     files = sorted(root.glob("[0-9]*.json"))
     if not files:
         raise DataError(f"data.root: there is no 00000.json in '{root}': set it to the folder of one scene")

@@ -15,12 +15,13 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from nsg_cluster.core.errors import DataError
+from nsg_cluster.core.files import absolute_path
 from nsg_cluster.data.image_cache import cached_images
 from nsg_cluster.data.images import read_images, read_mask
 from nsg_cluster.data.scene import Views
 from nsg_cluster.geometry.cameras import Cameras, Lens
 
-__all__ = ["Shots", "check_cameras", "existing", "hold_out", "read_views"]
+__all__ = ["Shots", "check_cameras", "check_places", "existing", "hold_out", "read_views", "scene_folder"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +68,22 @@ class Shots:
         return replace(self, camera_to_world=camera_to_world)
 
 
+def scene_folder(root: str, holds: str) -> Path:
+    """Return the folder of a scene.
+
+    Args:
+        root: What ``data.root`` says.
+        holds: What the folder is known by; for the message.
+
+    Raises:
+        DataError: There is none.
+    """
+    folder = absolute_path(root)
+    if not folder.is_dir():
+        raise DataError(f"data.root: there is no folder '{folder}': set it to the folder that holds {holds}")
+    return folder
+
+
 def existing(shots: Shots) -> tuple[Shots, tuple[str, ...]]:
     """Return the photographs that are there, and a note where that is not all of them.
 
@@ -90,8 +107,6 @@ def check_cameras(shots: Shots) -> None:
         DataError: There are fewer than two, one has a pose, size or focal length that means nothing, or all stand in
             one place.
     """
-    if len(shots) < 2:
-        raise DataError(f"{shots.file}: {len(shots)} image is too few: depth shows only where two views differ")
     for what in ("camera_to_world", "size_px", "focal_px", "center_px"):
         wrong = ~getattr(shots, what).flatten(1).isfinite().all(1)
         if bool(wrong.any()):
@@ -101,10 +116,24 @@ def check_cameras(shots: Shots) -> None:
     if bool(wrong.any()):
         name = shots.images[int(wrong.nonzero()[0])].name
         raise DataError(f"{shots.file}: the focal length and the size of {name} must be more than 0")
-    positions = shots.camera_to_world[:, :, 3]
+    check_places(shots.file, shots.camera_to_world[:, :, 3])
+
+
+def check_places(file: Path, positions: Float[Tensor, "images 3"]) -> None:
+    """Check that cameras see depth from where they stand.
+
+    Raises:
+        DataError: There are fewer than two, or all stand in one place.
+    """
+    if len(positions) < 2:
+        raise DataError(
+            f"{file}: {len(positions)} image is too few: depth shows only where two views differ; add images"
+        )
     spread = float((positions - positions.median(dim=0).values).norm(dim=1).max())
     if spread <= 1e-9 * max(1.0, float(positions.abs().max())):
-        raise DataError(f"{shots.file}: all {len(shots)} cameras stand in one place, so nothing has a depth")
+        raise DataError(
+            f"{file}: all {len(positions)} cameras stand in one place, so nothing has a depth: compute the poses again"
+        )
 
 
 def hold_out(shots: Shots, every: int) -> tuple[Shots, Shots]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from torch import Tensor
 from nsg_cluster.core.errors import DataError
 from nsg_cluster.geometry.poses import check_rigid
 
-__all__ = ["opengl_axes", "read_numbers", "read_pose"]
+__all__ = ["opengl_axes", "poses_without_images", "read_numbers", "read_pose"]
 
 
 def read_numbers(file: Path) -> Float[Tensor, " numbers"]:
@@ -24,7 +25,7 @@ def read_numbers(file: Path) -> Float[Tensor, " numbers"]:
     try:
         words = file.read_text(encoding="utf-8").split()
     except FileNotFoundError:
-        raise DataError(f"{file}: there is no such file") from None
+        raise DataError(f"{file}: there is no such file: copy it there") from None
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{file}: the file cannot be read ({error})") from None
     try:
@@ -48,6 +49,16 @@ def read_pose(file: Path) -> Float[Tensor, "3 4"]:
     except ValueError as error:
         raise DataError(f"{file}: it is no camera pose: {error}") from None
     return opengl_axes(matrix[None, :3])[0]
+
+
+def poses_without_images(folder: Path, images: Sequence[Path], prefix: str = "") -> tuple[str, ...]:
+    """Return a note where pose files, whose names begin with a prefix, have no image of that name."""
+    named = {path.stem for path in images}
+    poses = sorted(path.stem for path in folder.glob(f"{prefix}*.txt"))
+    alone = [stem for stem in poses if stem not in named]
+    if not alone:
+        return ()
+    return (f"{len(alone)} of {len(poses)} poses in {folder} have no image, the first is {alone[0]}; left out",)
 
 
 def opengl_axes(camera_to_world: Float[Tensor, "images 3 4"]) -> Float[Tensor, "images 3 4"]:

@@ -21,12 +21,11 @@ from torch import Tensor
 
 from nsg_cluster.config.data import TransformsData
 from nsg_cluster.core.errors import DataError, did_you_mean
-from nsg_cluster.core.files import absolute_path
 from nsg_cluster.data.images import image_size
 from nsg_cluster.data.photographs.assemble import moved, scene_of_all
 from nsg_cluster.data.photographs.clouds import read_cloud
 from nsg_cluster.data.photographs.normalize import Similarity
-from nsg_cluster.data.photographs.shots import Shots
+from nsg_cluster.data.photographs.shots import Shots, scene_folder
 from nsg_cluster.data.photographs.transforms_file import frame_pose, is_number, read_document
 from nsg_cluster.data.scene import Scene
 from nsg_cluster.geometry.cameras import Lens, focal_from_angle
@@ -64,10 +63,8 @@ def load_transforms(config: TransformsData) -> Scene:
     Raises:
         DataError: The file, an image or a camera is missing or broken, or lenses are mixed.
     """
-    root = absolute_path(config.root)
+    root = scene_folder(config.root, config.file)
     file = root / config.file
-    if not root.is_dir():
-        raise DataError(f"data.root: there is no folder '{root}': set it to the folder that holds {config.file}")
     document = read_document(file)
     shots, points, lists = _shots(root, file, document), _points(root, file, document), _lists(root, file, document)
     split = None if lists is None else partial(_listed, file, lists)
