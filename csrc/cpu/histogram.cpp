@@ -1,6 +1,26 @@
 #include "cpu.h"
 
 namespace nsg::NSG_ISA {
+namespace {
+
+// What `overlap` returns, for intervals that follow one another: a walk along the envelope instead of searches.
+struct Overlaps {
+    const float* envelope_edges;
+    int64_t envelope_bins, above = 0, at_least = 0;
+    float start = -INFINITY, end = -INFINITY;
+
+    Overlap next(float next_start, float next_end) {
+        if (!(next_start >= start)) above = 0;
+        if (!(next_end >= end)) at_least = 0;
+        start = next_start;
+        end = next_end;
+        while (above <= envelope_bins && !(envelope_edges[above] > start)) ++above;
+        while (at_least <= envelope_bins && envelope_edges[at_least] < end) ++at_least;
+        return {above > 0 ? above - 1 : 0, at_least < envelope_bins ? at_least : envelope_bins};
+    }
+};
+
+}  // namespace
 
 void run(const SampleHistogram& a) {
 #pragma omp parallel for schedule(dynamic, 64) num_threads(num_threads())
@@ -29,9 +49,10 @@ void run(const DilateHistogram& a) {
 void run(const InterlevelBoundForward& a) {
 #pragma omp parallel for schedule(dynamic, 64) num_threads(num_threads())
     for (int64_t r = 0; r < a.rays; ++r) {
-        const float *edges = a.edges + r * (a.bins + 1), *envelope = a.envelope_edges + r * (a.envelope_bins + 1);
+        const float* edges = a.edges + r * (a.bins + 1);
+        Overlaps overlaps = {a.envelope_edges + r * (a.envelope_bins + 1), a.envelope_bins};
         for (int64_t i = 0; i < a.bins; ++i) {
-            const Overlap range = overlap(envelope, a.envelope_bins, edges[i], edges[i + 1]);
+            const Overlap range = overlaps.next(edges[i], edges[i + 1]);
             float sum = 0.0f;
             for (int64_t k = range.first; k < range.until; ++k) sum += a.envelope_weights[r * a.envelope_bins + k];
             a.bound[r * a.bins + i] = sum;
@@ -42,11 +63,13 @@ void run(const InterlevelBoundForward& a) {
 void run(const InterlevelBoundBackward& a) {
 #pragma omp parallel for schedule(dynamic, 64) num_threads(num_threads())
     for (int64_t r = 0; r < a.rays; ++r) {
-        const float *edges = a.edges + r * (a.bins + 1), *envelope = a.envelope_edges + r * (a.envelope_bins + 1);
+        const float* edges = a.edges + r * (a.bins + 1);
+        Overlaps overlaps = {a.envelope_edges + r * (a.envelope_bins + 1), a.envelope_bins};
         float* gradient = a.grad_envelope_weights + r * a.envelope_bins;
         for (int64_t k = 0; k < a.envelope_bins; ++k) gradient[k] = 0.0f;
         for (int64_t i = 0; i < a.bins; ++i) {
-            const Overlap range = overlap(envelope, a.envelope_bins, edges[i], edges[i + 1]);
+            if (a.grad_bound[r * a.bins + i] == 0.0f) continue;  // of most intervals: those that the envelope covers
+            const Overlap range = overlaps.next(edges[i], edges[i + 1]);
             for (int64_t k = range.first; k < range.until; ++k) gradient[k] += a.grad_bound[r * a.bins + i];
         }
     }

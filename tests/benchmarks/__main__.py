@@ -19,6 +19,7 @@ NAMES = (
     "object_start",
     "hash_step",
     "volume",
+    "losses",
     "rendering",
     "scaling",
     "networks",
