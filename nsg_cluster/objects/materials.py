@@ -174,8 +174,10 @@ def _is_number(word: str) -> bool:
 
 def _texture(folder: Path, name: str) -> Path | None:
     plain = name.replace("\\", "/")
-    # A path of another system, such as C:/Users/…, leads nowhere here; the name alone may.
-    candidates = [plain, *(f"{place}/{plain.rpartition('/')[2]}".lstrip("/") for place in TEXTURE_FOLDERS)]
+    parts = [part for part in plain.split("/") if part]
+    # A path of another system, such as C:/Users/…, leads nowhere here; its end, or the name alone, may.
+    ends = ["/".join(parts[first:]) for first in range(1, len(parts))]
+    candidates = [plain, *ends, *(f"{place}/{parts[-1]}".lstrip("/") for place in TEXTURE_FOLDERS if parts)]
     return next((path for candidate in candidates if (path := find_file(folder, candidate))), None)
 
 

@@ -23,6 +23,7 @@ def collected(folder: Path, mtl: str, *, library: bytes = b"a.mtl") -> Materials
         ("Textures/Wood.png", "textures/wood.PNG"),
         (r"textures\wood.png", "textures/wood.png"),
         (r"C:\Users\me\Desktop\wood.png", "wood.png"),
+        (r"C:\\stuff\\tex\\wood.png", "TEX/WOOD.PNG"),
         ("/home/me/maps/wood.png", "maps/wood.png"),
         ("../images/wood.png", "../images/wood.png"),
         ("./wood.png", "wood.png"),
