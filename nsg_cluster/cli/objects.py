@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from nsg_cluster.config.model_files import ModelFile
     from nsg_cluster.config.objects import ObjectsData
     from nsg_cluster.objects.batch import Outcome
+    from nsg_cluster.runs.submit import Plan
 
 __all__ = ["render_objects"]
 
@@ -104,12 +105,14 @@ def render_objects(
     \b
       python launch.py data render-objects bunny.obj --views 50 --size 128     into objects/bunny
       python launch.py data render-objects models/ --out views                 each model of a folder
-      python launch.py data render-objects ShapeNetCore.v2/02691156 --out /groups/me/planes --submit --site abci3
+      python launch.py data render-objects 02691156/ --out planes --submit --site abci3 resources.walltime=2h
       python launch.py data render-objects configs/shapenet_obj.yaml           what an experiment trains on
 
     Each data set is in the Blender format of NeRF: train, val, and test as a turntable in order; RGBA pictures,
     transforms_*.json, depth. What is there is not rendered again: repeat the command after an interruption. A model
-    that is broken is reported, and the next one rendered. A file that lists models names one a line.
+    that is broken is reported, and the next one rendered. A file that lists models names one a line. With --submit each
+    model is a task of a run, also on this machine (--max-parallel 2); KEY=VALUE says what the tasks get, and
+    container.image in which image they run.
 
     Blender is found as NSG_BLENDER, as the package bpy ('make render' installs it) or as 'blender' on PATH.
 
@@ -122,18 +125,23 @@ def render_objects(
                 "a FILE.yaml is changed by settings such as data.views=24, and submitted by 'submit'"
             )
         return _render_experiments(what, overrides, site=site, again=again, as_json=as_json)
-    if overrides:
+    if overrides and not as_job:
         raise click.UsageError(
-            f"'{overrides[0]}': one MODEL, FOLDER or LIST.txt is rendered; settings go with FILE.yaml"
+            f"'{overrides[0]}': one MODEL, FOLDER or LIST.txt is rendered; settings go with FILE.yaml, or with --submit"
         )
+    if again and as_job:
+        raise click.UsageError("--again replaces views on this machine; for --submit name another folder with --out")
     from nsg_cluster.config.model_files import find_models
 
     models = find_models(what.absolute())
     target = _target(out, many=len(models) > 1)
     if as_job:
-        return _submit(what, target, chosen, site=site, max_parallel=max_parallel, show=(follow, wait, as_json))
-    if site or max_parallel:
-        raise click.UsageError("--site and --max-parallel go with --submit; without it this machine renders")
+        plan = _plan(what, target, chosen, overrides, site=site, max_parallel=max_parallel)
+        return _submit(plan, target, follow=follow, wait=wait, as_json=as_json)
+    if site or max_parallel or wait or not follow:
+        raise click.UsageError(
+            "--site, --max-parallel, --detach and --wait go with --submit; without it this command renders"
+        )
     return _render(models, _objects_data(chosen, target), again=again, as_json=as_json)
 
 
@@ -195,23 +203,22 @@ def _render_experiments(file: Path, overrides: tuple[str, ...], *, site: str | N
     return status
 
 
-def _submit(
+def _plan(
     what: Path,
     out: str,
     chosen: dict[str, Any],
+    overrides: tuple[str, ...],
     *,
     site: str | None,
     max_parallel: int | None,
-    show: tuple[bool, bool, bool],
-) -> int:
-    """Start a run whose tasks render one model each."""
+) -> Plan:
+    """Return a run whose tasks render one model each."""
     import tempfile
 
-    from nsg_cluster.cli.ending import attend
     from nsg_cluster.config.objects import safe_word
     from nsg_cluster.core.documents import dump_yaml
     from nsg_cluster.core.files import absolute_path
-    from nsg_cluster.runs.submit import make_plan, submit
+    from nsg_cluster.runs.submit import make_plan
 
     section = _objects_data(chosen, out).model_dump(mode="json", exclude={"model", "name"})
     experiment = {
@@ -225,8 +232,14 @@ def _submit(
     with tempfile.TemporaryDirectory(prefix="nsg-objects-") as folder:
         file = Path(folder, "objects.yaml")
         file.write_text(dump_yaml(experiment))
-        plan = make_plan(file, site=site, max_parallel=max_parallel)
-    follow, wait, as_json = show
+        return make_plan(file, overrides, site=site, max_parallel=max_parallel)
+
+
+def _submit(plan: Plan, out: str, *, follow: bool, wait: bool, as_json: bool) -> int:
+    from nsg_cluster.cli.ending import attend
+    from nsg_cluster.core.files import absolute_path
+    from nsg_cluster.runs.submit import submit
+
     status = attend(submit(plan), follow=follow, wait=wait, as_json=as_json)
     if follow and not wait and not as_json:
         click.echo(f"views     {absolute_path(out)}")

@@ -58,7 +58,7 @@ def test_a_category_is_rendered_cut_continued_and_trained_around_a_broken_model(
     category, planes = site.launcher.folder / "ShapeNetCore.v2/02691156", site.launcher.folder / "planes"
     flags = [f"--{name.replace('_', '-')}={count}" for name, count in VIEWS.items()]
     flags += ["--size=64", "--samples=16", "--submit", "--max-parallel=2"]
-    run = site.submit("data", "render-objects", category, "--out", planes, *flags)
+    run = site.submit("data", "render-objects", category, "resources.walltime=20m", "--out", planes, *flags)
     deadline = time.monotonic() + PATIENCE_S
     while len(views(site)) < 3:
         assert time.monotonic() < deadline, logs(run)
