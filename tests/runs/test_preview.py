@@ -96,3 +96,16 @@ def test_a_dry_run_writes_nothing_and_is_one_document_for_scripts(
     assert main(argv) == 0
     assert "# command   qsub" in capsys.readouterr().out
     assert sorted(Path(bench.root).rglob("*")) == sorted({*before, bench.root / "tiny.yaml"})
+
+
+@pytest.mark.parametrize(
+    ("site", "array"), [("slurm", "--array=0-7"), ("abci2", "-t 1-8"), ("abci3", "-J 0-7"), ("tsubame4", "-t 1-8")]
+)
+def test_the_scenes_of_synthetic_nerf_are_one_array_on_every_site(bench: Bench, site: str, array: str) -> None:
+    file = Path(__file__).resolve().parents[2] / "configs" / "sweeps" / "blender.yaml"
+    plan = make_plan(file, (), site=site)
+    assert plan.placement is not None
+    names = [element.name for element in plan.elements]
+    assert names[0] == "blender-root-chair" and len(set(names)) == 8
+    assert array in " ".join(preview(plan, plan.placement).command)
+    assert all_runs(bench.storage) == []

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -67,7 +68,7 @@ def load_colmap(config: ColmapData) -> Scene:
     unknown = [image for image in images if image.camera not in cameras]
     if unknown:
         raise DataError(f"{sparse}: {unknown[0].name} was taken by camera {unknown[0].camera}, which is not listed")
-    lenses = {number: _lens(cameras[number]) for number in {image.camera for image in images}}
+    lenses = {number: _lens(sparse, cameras[number]) for number in {image.camera for image in images}}
     kinds = sorted({kind for kind, _ in lenses.values()} - {"pinhole"})
     if len(kinds) > 1:
         raise DataError(f"{sparse}: its cameras have lenses of kinds {', '.join(kinds)}; one kind can be read")
@@ -114,7 +115,7 @@ def _poses(images: list[ColmapImage]) -> Float[Tensor, "images 3 4"]:
     return opengl_axes(torch.cat([turned, -turned @ translation[:, :, None]], dim=2))
 
 
-def _lens(camera: ColmapCamera) -> tuple[Lens, list[float]]:
+def _lens(file: Path, camera: ColmapCamera) -> tuple[Lens, list[float]]:
     """Return the kind of a lens and its coefficients (k1, k2, k3, k4, p1, p2).
 
     Raises:
@@ -136,11 +137,11 @@ def _lens(camera: ColmapCamera) -> tuple[Lens, list[float]]:
         k1, k2, *thin, k3, k4, sx1, sy1 = own
         if any((*thin, sx1, sy1)):
             raise DataError(
-                f"camera model {camera.model}: its tangential and prism coefficients {*thin, sx1, sy1} cannot be "
-                f"expressed; undistort the images with COLMAP first"
+                f"{file}: camera model {camera.model}: its tangential and prism coefficients {*thin, sx1, sy1} cannot "
+                f"be expressed; undistort the images with COLMAP first"
             )
         return "fisheye", [k1, k2, k3, k4, 0.0, 0.0]
-    coefficients[:4] = _fitted(camera, radial)
+    coefficients[:4] = _fitted(file, camera, radial)
     return kind, coefficients
 
 
@@ -164,7 +165,7 @@ def _field_of_view(omega: float) -> Radial:
     return scale if abs(omega) > 1e-9 else np.ones_like
 
 
-def _fitted(camera: ColmapCamera, radial: Radial) -> list[float]:
+def _fitted(file: Path, camera: ColmapCamera, radial: Radial) -> list[float]:
     """Return the four coefficients that fit a radial lens best within its image.
 
     Raises:
@@ -181,7 +182,7 @@ def _fitted(camera: ColmapCamera, radial: Radial) -> list[float]:
     error_px = float(np.abs(matrix @ solution - kept * (radial(kept) - 1)).max()) * max(focal)
     if error_px > WORST_FIT_PX:
         raise DataError(
-            f"camera model {camera.model}: its lens is fitted by OpenCV's within {error_px:.2g} pixels only; "
+            f"{file}: camera model {camera.model}: its lens is fitted by OpenCV's within {error_px:.2g} pixels only; "
             f"undistort the images with COLMAP first"
         )
     return [float(value) for value in solution]
