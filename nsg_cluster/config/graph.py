@@ -135,6 +135,8 @@ class ObjectsConfig(Config):
     """Samples on a ray inside each box (N_samples_obj)."""
     placing: Literal["points", "intervals"] = "points"
     """Points evenly from entry to exit, both included, as in Neural Scene Graphs; or intervals that fill the box."""
+    opaque: bool = False
+    """Of the boxes on a ray only the nearest one counts: nothing is seen through one object of another (obj_opaque)."""
     place_frequencies: Frequencies | None = 4
     """Frequencies of the encoded place of the object, which colors are told (multires_obj); ``null`` to leave that out
     (object_setting 1). Only with ``field.kind: nerf``. Edits never change it."""

@@ -69,6 +69,7 @@ def build_scene_graph(config: SceneGraphConfig, scene: Scene) -> SceneGraph:
         samples_per_box=config.objects.samples,
         box_samples=config.objects.placing,
         removes_background=config.removes_background,
+        nearest_only=config.objects.opaque,
         sky=Sky() if config.sky and scene.has_background else None,
     )
     graph.show(Shown(placements=placements, has_background=scene.has_background))

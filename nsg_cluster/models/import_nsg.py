@@ -242,6 +242,7 @@ def _model_of(args: NsgArgs, *, has_latents: bool) -> dict[str, Any]:
             "latent": int(args.number("latent_size", 0)),
             "samples": int(args.number("N_samples_obj", 7)),
             "placing": "points",
+            "opaque": args.values.get("obj_opaque") == "True",
             "place_frequencies": int(args.number("multires_obj", 4)) if tells_place else None,
         },
     }

@@ -74,6 +74,7 @@ class SceneGraph(Model):
         samples_per_box: int,
         box_samples: Literal["points", "intervals"],
         removes_background: bool,
+        nearest_only: bool = False,
         sky: Sky | None = None,
     ) -> None:
         """Put the parts together.
@@ -92,12 +93,13 @@ class SceneGraph(Model):
             samples_per_box: Samples on a ray inside each box.
             box_samples: Whether these are points from entry to exit, or intervals that fill the box.
             removes_background: Whether the background is empty inside the boxes.
+            nearest_only: Whether of the boxes on a ray only the nearest one counts.
             sky: What is seen where light meets nothing, if that is learned.
         """
         super().__init__()
         self.near, self.far, self.classes, self.tracks = near, far, classes, tracks
         self.samples_per_box, self.box_samples = samples_per_box, box_samples
-        self.removes_background = removes_background
+        self.removes_background, self.nearest_only = removes_background, nearest_only
         self.background, self.sampler, self.sky = background, sampler, sky
         self.objects, self.adopted = objects, nn.ModuleList()
         self.bank_sizes = [len(classes)]
@@ -130,7 +132,7 @@ class SceneGraph(Model):
         rays = self.per_image.corrected(rays)
         frames = torch.zeros_like(rays.images) if rays.frames is None else rays.frames
         table = self._table(rays.origins.device)
-        hits = find_hits(rays, table, frames)
+        hits = find_hits(rays, table, frames, nearest_only=self.nearest_only)
         behind = background if self.sky is None or not self.shown.has_background else self.sky(rays.directions)
         placed = self.sampler.place(rays, near=self.near, far=self.far, generator=generator)
         parts = [self._background(rays, placed, hits, generator)] if self.shown.has_background else []

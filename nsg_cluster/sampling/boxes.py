@@ -44,12 +44,19 @@ class BoxHits:
         return len(self.rays)
 
 
-def find_hits(rays: Rays, placements: Placements, frames: Int[Tensor, " rays"]) -> BoxHits:
-    """Return which rays go through which boxes of their frame, and where."""
+def find_hits(
+    rays: Rays, placements: Placements, frames: Int[Tensor, " rays"], *, nearest_only: bool = False
+) -> BoxHits:
+    """Return which rays go through which boxes of their frame, and where; of each ray all boxes, or the nearest one."""
     maps = placements.world_to_box.detach()
     entries, exits, ray, row, offsets = box_hits(
         rays.origins.detach(), rays.directions.detach(), frames, maps, placements.table
     )
+    if nearest_only:
+        is_hit = offsets.diff() > 0
+        first = offsets[:-1][is_hit]
+        entries, exits, ray, row = entries[first], exits[first], ray[first], row[first]
+        offsets = torch.cat([offsets[:1], is_hit.cumsum(0)])
     objects = placements.objects[row]
     order = torch.argsort(objects, stable=True)
     return BoxHits(

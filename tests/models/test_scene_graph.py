@@ -45,6 +45,47 @@ def test_shares_of_nodes_add_up_to_the_opacity(config: dict[str, Any]) -> None:
 
 
 @CONFIGS
+def test_a_camera_inside_a_box_sees_what_of_the_object_is_before_it(config: dict[str, Any]) -> None:
+    graph = street.graph(config).eval()
+    rays = street.rays(0)
+    inside = replace(rays, origins=torch.tensor([8.0, 0.0, 1.0]).expand_as(rays.origins).contiguous())
+    with torch.no_grad():
+        rendering = render(graph, inside)
+    assert rendering.node_opacity is not None and bool((rendering.node_opacity[:, 2] > 0).all())
+    assert bool(rendering.color.isfinite().all()) and float(rendering.samples.starts.min()) >= 0
+
+
+@CONFIGS
+def test_two_objects_in_one_place_share_its_light(config: dict[str, Any]) -> None:
+    graph = street.graph(config).eval()
+    here = graph.observed.chosen(torch.tensor([0]))
+    # One is a bit further: points that stand in the same places have no length between them.
+    other = replace(here, objects=torch.tensor([0]), object_to_world=street.pose(8.3, 0.0, 1.2)[None])
+    both = here.joined(other)
+    graph.show(Shown(placements=both))
+    rays = street.rays(0)
+    with torch.no_grad():
+        rendering = render(graph, rays)
+    assert rendering.node_opacity is not None
+    hit = (rendering.node_opacity[:, 1] > 0) & (rendering.node_opacity[:, 2] > 0)
+    assert hit.any() and float(rendering.opacity.max()) <= 1 + 1e-5
+    torch.testing.assert_close(rendering.node_opacity.sum(1), rendering.opacity)
+
+
+@CONFIGS
+def test_opaque_objects_hide_each_other_whole(config: dict[str, Any]) -> None:
+    opaque = config | {"objects": config["objects"] | {"opaque": True}}
+    graph, rays = street.graph(opaque).eval(), street.rays(1)
+    with torch.no_grad():
+        shares = render(graph, rays).node_opacity
+        through = render(street.graph(config).eval(), rays).node_opacity
+    assert shares is not None and through is not None
+    assert not ((shares[:, 1] > 0) & (shares[:, 2] > 0)).any()
+    alone = (through[:, 1] > 0) ^ (through[:, 2] > 0)
+    torch.testing.assert_close(shares[alone], through[alone])
+
+
+@CONFIGS
 def test_every_part_gets_a_gradient(config: dict[str, Any]) -> None:
     refined = config | {"objects": config["objects"] | {"poses": {}}}
     graph = street.graph(refined).train()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -50,6 +52,23 @@ def test_intervals_fill_the_box_whatever_the_jitter() -> None:
     assert starts[:, 0].tolist() == [2.0] * 50 and ends[:, -1].tolist() == [6.0] * 50
     assert float(starts[:, 1].std()) == pytest.approx(1 / 12**0.5, rel=0.2)
     assert place_in_boxes(hits(), 2, kind="intervals")[0].tolist() == [[2.0, 4.0]]
+
+
+def test_of_boxes_one_behind_the_other_the_nearest_may_count_alone() -> None:
+    some, rows = street.rays(1), placements_of(street.tracks())
+    # Track 3 stands before track 7 as well.
+    rows = replace(rows, object_to_world=torch.stack([*rows.object_to_world[:2], street.pose(4.0, 0.0, 1.0)]))
+    assert some.frames is not None
+    every, nearest = (find_hits(some, rows, some.frames, nearest_only=only) for only in (False, True))
+    assert int(every.offsets.diff().max()) == 2
+    for ray in range(64):
+        mine = every.rays == ray
+        kept = nearest.rays == ray
+        assert int(kept.sum()) == min(int(mine.sum()), 1)
+        if bool(mine.any()):
+            assert float(nearest.entries[kept]) == float(every.entries[mine].min())
+    assert nearest.offsets.diff().tolist() == [min(count, 1) for count in every.offsets.diff().tolist()]
+    assert nearest.rays[nearest.of_rays].tolist() == sorted(nearest.rays.tolist())
 
 
 def test_no_boxes_are_no_hits() -> None:

@@ -151,6 +151,7 @@ def read_kitti(config: KittiData) -> Drive:
         DataError: A text file is missing or broken, frames are beyond the end, or the size of the images is unknown.
     """
     paths = kitti_files(config)
+    _refuse_unknown(paths)
     calibration, oxts = read_calibration(paths.calibration), read_oxts(paths.oxts)
     labels = read_labels(paths.labels, list(config.classes))
     numbers = chosen_frames(config, len(oxts))
@@ -297,6 +298,14 @@ def _observation(label: Label, camera_to_world: Float[np.ndarray, "4 4"], config
         size=label.size,
         object_to_world=world[:3],
     )
+
+
+def _refuse_unknown(paths: KittiFiles) -> None:
+    there = sorted(path.stem for path in paths.calibration.parent.glob("*.txt"))
+    if there and paths.sequence not in there:
+        raise DataError(
+            f"data.sequence: there is no sequence '{paths.sequence}' in {paths.folder}, which has {', '.join(there)}"
+        )
 
 
 def _refuse_beyond(path: Path, labels: Labels, frames: int) -> None:

@@ -144,6 +144,13 @@ def test_what_is_missing_is_told_in_one_sentence(real: Path, tmp_path: Path) -> 
         read_kitti(config(real, sequence="0001", frames="10", image_size=(10, 10)))
 
 
+def test_a_sequence_that_is_not_there_is_told_beside_those_that_are(real: Path) -> None:
+    with pytest.raises(
+        DataError, match=r"data\.sequence: there is no sequence '0099' in .*, which has 0001"
+    ):
+        read_kitti(KittiData(kind="kitti", root=str(real), sequence="0099", image_size=(1242, 375)))
+
+
 def test_two_hundred_frames_of_objects_take_kilobytes(real: Path) -> None:
     scene = load_kitti(config(real, frames="0-269"), with_images=False)
     tracks = scene.tracks
