@@ -26,7 +26,7 @@ from nsg_cluster.training.state import State, new_state
 from nsg_cluster.training.step import take_step
 
 CONFIGS = Path(__file__).parent / "configs"
-MARKS = {"fast": (0, 25, 50, 100, 200, 400, 1000), "mlp": (0, 25, 50, 100, 200, 400)}
+MARKS = {"fast": (25, 50, 100, 200, 400, 1000)}
 """Of each pair of experiments: the steps after which they are compared."""
 
 

@@ -145,9 +145,7 @@ def test_what_is_missing_is_told_in_one_sentence(real: Path, tmp_path: Path) -> 
 
 
 def test_a_sequence_that_is_not_there_is_told_beside_those_that_are(real: Path) -> None:
-    with pytest.raises(
-        DataError, match=r"data\.sequence: there is no sequence '0099' in .*, which has 0001"
-    ):
+    with pytest.raises(DataError, match=r"data\.sequence: there is no sequence '0099' in .*, which has 0001"):
         read_kitti(KittiData(kind="kitti", root=str(real), sequence="0099", image_size=(1242, 375)))
 
 
