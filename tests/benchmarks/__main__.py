@@ -17,6 +17,7 @@ NAMES = (
     "boxes",
     "street",
     "object_start",
+    "standin",
     "hash_step",
     "volume",
     "losses",

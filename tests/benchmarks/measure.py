@@ -106,7 +106,9 @@ def reset_high_water() -> int:
 def machine(device: str) -> dict[str, object]:
     """Return what a reader must know to compare figures."""
     from nsg_cluster.ops.library import describe
+    from nsg_cluster.runs.record import sources
 
+    found = sources()
     lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
     model = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "")
     return {
@@ -117,6 +119,8 @@ def machine(device: str) -> dict[str, object]:
         "torch": torch.__version__,
         "python": platform.python_version(),
         "kernels": describe(),
+        "commit": found.commit,
+        "commit_is_changed": found.dirty,
     }
 
 
