@@ -74,9 +74,9 @@ class _Drive(Config):
     far: PositiveFloat = 150.0
     """Distance along a ray at which the scene ends."""
     bound: PositiveFloat | None = None
-    """Half the side of the cube, around the middle of the drive, that is the scene box; by default the smallest that
-    holds all cameras and objects. What is beyond is left to the surroundings (see ``model.bound`` and
-    ``model.contraction``)."""
+    """Half the side of the cube, around the middle of the cameras' way, that is the scene box; by default the smallest
+    cube that holds all cameras and objects. What is beyond is left to the surroundings (see ``model.bound`` and
+    ``contraction``): where cameras stand, 8 or so, so that grid cells grow with the distance as pixels do."""
 
     @model_validator(mode="after")
     def _ends_after_it_begins(self) -> _Drive:

@@ -202,9 +202,9 @@ def _views(drive: Drive, moments: Sequence[int], look: Look) -> Views:
 
 
 def _box(drive: Drive, bound: float | None) -> Float[Tensor, "2 3"]:
-    """Return the cube around the middle of the drive that holds cameras and objects, or one of a given size."""
-    parts = [drive.cameras.camera_to_world[:, :, 3], drive.tracks.corners(with_margin=True).reshape(-1, 3)]
-    points = torch.cat(parts)
+    """Return the cube that holds cameras and objects, or one of a given size around the middle of the cameras' way."""
+    cameras, objects = drive.cameras.camera_to_world[:, :, 3], drive.tracks.corners(with_margin=True).reshape(-1, 3)
+    points = torch.cat([cameras, objects]) if bound is None else cameras
     low, high = points.amin(0), points.amax(0)
     middle = (low + high) / 2
     half = bound if bound is not None else max(LEAST_HALF_SIDE, float((high - low).max()) / 2)
