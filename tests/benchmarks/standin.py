@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -54,7 +55,7 @@ def run(device: str, peer: object) -> dict[str, Any]:
         if not (folder / "images" / "RENDERED.txt").is_file():
             render(folder, Path(scratch))
         overrides = [f"data.root={folder / 'images'}", f"train.device={device}"]
-        results = {name: kept(folder / f"{name}.json", lambda name=name: race(name, overrides)) for name in BUDGET_S}
+        results = {name: kept(folder / f"{name}.json", partial(race, name, overrides)) for name in BUDGET_S}
     return {**results, "where_nsg_ends": compared(*(result["curve"] for result in results.values()))}
 
 
@@ -62,7 +63,8 @@ def kept(file: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """Return what a file holds, made where it is missing."""
     if not file.is_file():
         write_json(file, make())
-    return read_json(file)
+    document: dict[str, Any] = read_json(file)
+    return document
 
 
 def render(folder: Path, scratch: Path) -> None:
@@ -146,17 +148,18 @@ class Stopwatch:
 
     def __init__(self) -> None:
         """Start."""
-        self._began, self._paused_at = time.process_time(), None
+        self._began = time.process_time()
+        self._stopped_at: float | None = None
 
     @property
     def seconds(self) -> float:
         """CPU-seconds so far."""
-        return (self._paused_at if self._paused_at is not None else time.process_time()) - self._began
+        return (time.process_time() if self._stopped_at is None else self._stopped_at) - self._began
 
     @contextmanager
     def stopped(self) -> Iterator[None]:
         """Stand still within the block."""
-        self._paused_at = time.process_time()
+        self._stopped_at = time.process_time()
         yield
-        self._began += time.process_time() - self._paused_at
-        self._paused_at = None
+        self._began += time.process_time() - self._stopped_at
+        self._stopped_at = None
