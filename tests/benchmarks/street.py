@@ -1,7 +1,7 @@
 """The street: a scene graph against NeRF and NeRF + time on held-out frames, and edits against the edited street.
 
 ``NSG_STREET_RUN`` names a folder with the runs ``street_graph``, ``street_nerf`` and ``street_nerf_time`` that were
-trained already (their ``tasks/0``); without it they are trained here, about five CPU-minutes.
+trained already (their ``tasks/0``); without it they are trained here, and all takes four CPU-minutes.
 """
 
 from __future__ import annotations
