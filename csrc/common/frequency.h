@@ -39,7 +39,9 @@ NSG_HD Waves waves(float angle) {
     uint64_t bits;
     __builtin_memcpy(&bits, &shifted, sizeof bits);
     const auto quarter = static_cast<uint32_t>(bits);
-    const float x = static_cast<float>(static_cast<double>(angle) - (shifted - magic) * 1.5707963267948966);
+    // Larger angles are further apart than a turn, so that any wave is right that stays a wave.
+    const float rest = static_cast<float>(static_cast<double>(angle) - (shifted - magic) * 1.5707963267948966);
+    const float x = least(0.8f, greatest(-0.8f, rest));
     const float s = x * x;
     const float sine = x + x * s * (-1.6666654611e-1f + s * (8.3321608736e-3f - s * 1.9515295891e-4f));
     const float cosine =

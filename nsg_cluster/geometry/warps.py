@@ -81,13 +81,18 @@ def from_spacing(
 ) -> Float[Tensor, "rays places"]:
     """Return the distance at a place; the inverse of ``to_spacing``, and ``near`` everywhere on a ray of no length."""
     low, high = _warped(near[:, None], spacing, unit), _warped(far[:, None], spacing, unit)
-    return _unwarped(low + s * (high - low), spacing, unit)
+    # Exact at both ends: near the far one, the warped distance is a small difference of large ones.
+    return _unwarped(torch.lerp(low, high, s), spacing, unit)
 
 
 def _size(x: Tensor, norm: Contraction) -> Tensor:
     """Return the norm of each row, 1 where it is less: there the maps and their gradients are those of the identity."""
-    size = torch.linalg.vector_norm(x, dim=-1, keepdim=True) if norm == "l2" else x.abs().amax(-1, keepdim=True)
-    return size.clamp(min=1.0)
+    largest = x.abs().amax(-1, keepdim=True)
+    if norm == "l2":
+        # Squares of what is far away leave the range of the numbers.
+        unit = largest.detach().clamp(min=1.0)
+        largest = unit * torch.linalg.vector_norm(x / unit, dim=-1, keepdim=True)
+    return largest.clamp(min=1.0)
 
 
 def _warped(t: Tensor, spacing: Spacing, unit: float) -> Tensor:
@@ -104,4 +109,5 @@ def _unwarped(g: Tensor, spacing: Spacing, unit: float) -> Tensor:
         return g
     if spacing == "disparity":
         return -1.0 / g
-    return unit * torch.where(g < 1, g, 1.0 / (2.0 - g.clamp(min=1.0)))
+    # What is so far away that 2 is the nearest number ends at the farthest distance that can be told.
+    return unit * torch.where(g < 1, g, 1.0 / (2.0 - g.clamp(min=1.0)).clamp(min=torch.finfo(g.dtype).eps))
