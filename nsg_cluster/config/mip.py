@@ -46,7 +46,7 @@ class MipFieldConfig(Config):
     normals: Literal["untrained", "density", "predicted"] = "untrained"
     """Which normals ``train.loss.orientation`` turns towards the cameras: none, those of the density (the direction in
     which it falls quickest), or those that a head of its own predicts, which ``train.loss.predicted_normals`` ties to
-    the density's and which are smoother (Ref-NeRF, section 4). A step takes two to three times as long."""
+    the density's and which are smoother (Ref-NeRF, section 4). A step takes about one and a half times as long."""
 
 
 class MipNerfConfig(Config):
