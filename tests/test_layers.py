@@ -29,7 +29,7 @@ BELOW = {
     "data": {"geometry", "config", "core"},
     "fields": {"ops", "geometry"},
     "sampling": {"geometry", "ops"},
-    "render": {"geometry", "ops", "models.base"},
+    "render": {"geometry", "ops"},
     "models": {"geometry", "render", "fields", "sampling", "ops", "config", "core", "data.scene"},
     "training": {"geometry", "render", "data", "fields", "ops", "models", "config", "core"},
     "outputs": {"geometry", "render", "data", "fields", "ops", "models", "training", "config", "core"},

@@ -15,10 +15,12 @@ from jaxtyping import Float
 from torch import Generator, Tensor
 
 from nsg_cluster.fields.mip import MipRadianceField
+from nsg_cluster.geometry.normals import unit_normals
 from nsg_cluster.geometry.rays import Histogram, Rays, RaySamples
 from nsg_cluster.geometry.warps import Spacing
-from nsg_cluster.models.base import Model, Rendering, SampleNormals, unit_normals
+from nsg_cluster.models.base import Model
 from nsg_cluster.models.per_image import PerImage
+from nsg_cluster.render.rendering import Rendering, SampleNormals
 from nsg_cluster.render.volume import render_samples
 from nsg_cluster.sampling.base import limits
 from nsg_cluster.sampling.cones import blurred, intervals_on_rays, resampled_edges, stratified_edges

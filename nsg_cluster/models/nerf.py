@@ -15,8 +15,9 @@ from torch import Generator, Tensor
 from nsg_cluster.fields.grouped import Common
 from nsg_cluster.fields.nerf import NerfField, encode
 from nsg_cluster.geometry.rays import Rays, midpoints
-from nsg_cluster.models.base import Model, Rendering
+from nsg_cluster.models.base import Model
 from nsg_cluster.models.per_image import PerImage
+from nsg_cluster.render.rendering import Rendering
 from nsg_cluster.render.volume import render_samples
 from nsg_cluster.sampling.stratified import StratifiedSampler, points_on_rays, refined
 

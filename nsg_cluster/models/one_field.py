@@ -13,9 +13,11 @@ from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
 from nsg_cluster.fields.tone import ToneCurves
+from nsg_cluster.geometry.normals import slopes_at
 from nsg_cluster.geometry.rays import Histogram, Rays, RaySamples, midpoints
-from nsg_cluster.models.base import Model, Rendering, slopes_at
+from nsg_cluster.models.base import Model
 from nsg_cluster.models.per_image import PerImage
+from nsg_cluster.render.rendering import Rendering
 from nsg_cluster.render.volume import keep_samples, render_in_rounds, render_samples, visible
 from nsg_cluster.sampling.base import Sampler
 

@@ -18,12 +18,13 @@ from nsg_cluster.fields.nodes import NodePoints, NodesField
 from nsg_cluster.geometry.boxes import mapped_directions, mapped_points
 from nsg_cluster.geometry.placements import Placements
 from nsg_cluster.geometry.rays import Histogram, Rays, RaySamples, midpoints
-from nsg_cluster.models.base import Model, Rendering
+from nsg_cluster.models.base import Model
 from nsg_cluster.models.per_image import PerImage
 from nsg_cluster.models.per_object import PerObject
 from nsg_cluster.models.sky import Sky
 from nsg_cluster.ops.merge import merge_by_depth
 from nsg_cluster.ops.volume import composite_merged
+from nsg_cluster.render.rendering import Rendering
 from nsg_cluster.render.spans import inside_spans
 from nsg_cluster.sampling.base import Placement, Sampler
 from nsg_cluster.sampling.boxes import BoxHits, find_hits, place_in_boxes

@@ -25,12 +25,12 @@ from nsg_cluster.data.batches import RayBatches
 from nsg_cluster.data.images import encode_png
 from nsg_cluster.data.loaders import load_scene
 from nsg_cluster.data.scene import Scene, Views
-from nsg_cluster.models.base import RadianceModel
 from nsg_cluster.outputs.countdown import Countdown
 from nsg_cluster.outputs.dynamic import moving_pixels
 from nsg_cluster.outputs.metrics import load_lpips, mean_angle_deg, psnr, ssim
 from nsg_cluster.outputs.pictures import color_picture, depth_picture, error_picture, normals_picture, shade_of
 from nsg_cluster.render.image import ImageRendering, render_image
+from nsg_cluster.render.rendering import RadianceModel
 from nsg_cluster.training.checkpoint import Snapshot, load_model
 from nsg_cluster.training.device import prepare_device
 from nsg_cluster.training.events import write_board

@@ -19,10 +19,10 @@ from jaxtyping import Int64, UInt8
 from nsg_cluster.core.errors import ConfigError
 from nsg_cluster.core.files import write_atomic
 from nsg_cluster.data.images import encode_png
-from nsg_cluster.models.base import RadianceModel
 from nsg_cluster.models.scene_graph import SceneGraph
 from nsg_cluster.models.tables_by_hand import hand_table, table_name
 from nsg_cluster.render.image import ImageRendering
+from nsg_cluster.render.rendering import RadianceModel
 
 __all__ = ["NodeWriter", "palette"]
 

@@ -14,9 +14,9 @@ from nsg_cluster.core.paths import RunPaths
 from nsg_cluster.data.loaders import load_scene
 from nsg_cluster.data.scene import Scene
 from nsg_cluster.geometry.cameras import Cameras
-from nsg_cluster.models.base import RadianceModel
 from nsg_cluster.models.edits import Edited, Newcomer, apply_edits, rows_of_pictures
 from nsg_cluster.models.scene_graph import SceneGraph, Shown
+from nsg_cluster.render.rendering import RadianceModel
 from nsg_cluster.training.checkpoint import load_model
 
 __all__ = ["stage_graph"]

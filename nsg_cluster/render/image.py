@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from nsg_cluster.geometry.cameras import Cameras, image_rays
-from nsg_cluster.models.base import HasNormals, RadianceModel
+from nsg_cluster.render.rendering import HasNormals, RadianceModel
 from nsg_cluster.render.surface import median_depth, ray_normals
 
 __all__ = ["ImageRendering", "render_image"]

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from nsg_cluster.geometry.rays import Rays
-from nsg_cluster.models.base import HasNormals, Rendering
+from nsg_cluster.render.rendering import HasNormals, Rendering
 from nsg_cluster.render.volume import keep_samples
 
 __all__ = ["median_depth", "ray_normals"]

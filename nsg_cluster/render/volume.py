@@ -14,9 +14,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from nsg_cluster.geometry.rays import RaySamples
-from nsg_cluster.models.base import Rendering
 from nsg_cluster.ops.histogram import interlevel_bound
 from nsg_cluster.ops.volume import composite, distortion
+from nsg_cluster.render.rendering import Rendering
 
 __all__ = ["keep_samples", "ray_distortion", "ray_interlevel", "render_in_rounds", "render_samples", "visible"]
 

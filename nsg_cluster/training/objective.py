@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float
 from torch import Generator, Tensor
 
 from nsg_cluster.config.schema import Background, LossConfig
-from nsg_cluster.models.base import Rendering
+from nsg_cluster.render.rendering import Rendering
 from nsg_cluster.render.volume import ray_distortion, ray_interlevel
 from nsg_cluster.training import losses
 

@@ -12,7 +12,7 @@ from torch import Generator, Tensor
 from nsg_cluster.config.schema import Experiment, SceneGraphConfig
 from nsg_cluster.core.errors import MachineError
 from nsg_cluster.data.batches import RayBatch, RayBatches
-from nsg_cluster.models.base import Rendering
+from nsg_cluster.render.rendering import Rendering
 from nsg_cluster.training.generators import Purpose, step_generator
 from nsg_cluster.training.guards import Vitals, check_finite, measure_vitals
 from nsg_cluster.training.objective import Score, background_colors, score

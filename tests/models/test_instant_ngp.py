@@ -7,9 +7,9 @@ import torch
 
 from nsg_cluster.data.batches import RayBatch, RayBatches
 from nsg_cluster.data.loaders import load_scene
-from nsg_cluster.models.base import Rendering
 from nsg_cluster.models.build import build_model
 from nsg_cluster.models.instant_ngp import InstantNgp
+from nsg_cluster.render.rendering import Rendering
 from nsg_cluster.sampling.occupancy import OccupancyGrid, OccupancySampler
 from tests.training.tiny import tiny
 

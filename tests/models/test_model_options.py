@@ -14,9 +14,9 @@ from nsg_cluster.data.scene import Scene, Views
 from nsg_cluster.geometry.cameras import Cameras, image_rays
 from nsg_cluster.geometry.poses import sphere_views
 from nsg_cluster.geometry.rays import Rays
-from nsg_cluster.models.base import Rendering
 from nsg_cluster.models.build import build_model
 from nsg_cluster.models.instant_ngp import InstantNgp
+from nsg_cluster.render.rendering import Rendering
 from nsg_cluster.sampling.occupancy import OccupancySampler
 from nsg_cluster.sampling.proposal import ProposalSampler
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from nsg_cluster.geometry.rays import Rays
-from nsg_cluster.models.base import Rendering
 from nsg_cluster.models.scene_graph import SceneGraph, Shown
+from nsg_cluster.render.rendering import Rendering
 from tests.models import street
 
 CONFIGS = pytest.mark.parametrize("config", [street.NSG, street.FAST], ids=["nsg", "nsg_fast"])

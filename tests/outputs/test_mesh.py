@@ -15,9 +15,10 @@ from nsg_cluster.core.errors import ConfigError, TrainingError
 from nsg_cluster.core.paths import TaskPaths
 from nsg_cluster.core.signals import StopSignal
 from nsg_cluster.data.loaders import load_scene
-from nsg_cluster.models.base import Model, Rendering
+from nsg_cluster.models.base import Model
 from nsg_cluster.models.build import build_model
 from nsg_cluster.outputs.mesh import Mesh, export, extract_mesh, write_mesh
+from nsg_cluster.render.rendering import Rendering
 from nsg_cluster.training import loop
 from tests.training.tiny import tiny
 

@@ -8,7 +8,7 @@ from torch import Generator, Tensor, nn
 
 from nsg_cluster.data.procedural.toybox import toybox, trace, trace_normals
 from nsg_cluster.geometry.rays import Rays, RaySamples
-from nsg_cluster.models.base import Rendering
+from nsg_cluster.render.rendering import Rendering
 
 __all__ = ["ExactToybox"]
 

@@ -9,8 +9,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from nsg_cluster.geometry.normals import slopes_at, unit_normals
 from nsg_cluster.geometry.rays import Rays, RaySamples, midpoints
-from nsg_cluster.models.base import HasNormals, Rendering, slopes_at, unit_normals
+from nsg_cluster.render.rendering import HasNormals, Rendering
 from nsg_cluster.render.surface import median_depth, ray_normals
 from nsg_cluster.render.volume import render_samples
 

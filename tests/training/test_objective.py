@@ -9,7 +9,7 @@ import torch
 
 from nsg_cluster.config.schema import LossConfig
 from nsg_cluster.geometry.rays import Histogram, RaySamples
-from nsg_cluster.models.base import Rendering
+from nsg_cluster.render.rendering import Rendering
 from nsg_cluster.training.generators import step_generator
 from nsg_cluster.training.objective import background_colors, score
 
