@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
 from nsg_cluster.config.schema import Experiment, SceneGraphConfig
+from nsg_cluster.config.training import TrainConfig
 from nsg_cluster.core.errors import MachineError
 from nsg_cluster.data.batches import RayBatch, RayBatches
 from nsg_cluster.render.rendering import Rendering

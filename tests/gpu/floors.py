@@ -80,12 +80,16 @@ def seconds(work: Work, *, is_captured: bool = True) -> float:
     return statistics.median(taken)
 
 
+def copy_seconds(count: int) -> float:
+    """Return how long a copy of float32 numbers takes; their memory is free again afterwards."""
+    source = torch.randn(count, device="cuda")
+    target = torch.empty_like(source)
+    return seconds(lambda: target.copy_(source))
+
+
 def rates() -> dict[str, float]:
     """Measure what the device can do: copy, multiply, gather and scatter."""
-    source = torch.randn(1 << 29, device="cuda")
-    target = torch.empty_like(source)
-    copy_s = seconds(lambda: target.copy_(source))
-    del source, target
+    copy_s = copy_seconds(1 << 29)
     a, b = (torch.randn(8192, 8192, device="cuda") for _ in range(2))
     sgemm_s = seconds(lambda: a @ b)
     table = torch.randn(LAYOUT.num_entries, 2, device="cuda")
