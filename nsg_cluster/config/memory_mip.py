@@ -16,7 +16,8 @@ def mip_parameters(model: MipNerfConfig | MipNerf360Config) -> int:
     field = model.field
     trunk, last = _trunk(field, field.width, field.hidden_layers)
     color = _layer(last, field.bottleneck) + _layer(field.color_width, 3)
-    color += _layer(field.bottleneck + 3 + 6 * field.direction_frequencies, field.color_width)
+    told = 0 if field.direction_frequencies is None else 3 + 6 * field.direction_frequencies
+    color += _layer(field.bottleneck + told, field.color_width)
     radiance = trunk + _layer(last, 1) + color + (_layer(last, 3) if field.normals == "predicted" else 0)
     if isinstance(model, MipNerfConfig):
         return radiance

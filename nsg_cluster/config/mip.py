@@ -19,7 +19,7 @@ Depth = Annotated[int, Field(ge=1, le=32)]
 
 
 class MipFieldConfig(Config):
-    """The network: encoded Gaussians, a trunk, and a color head that is told the direction."""
+    """The network: encoded Gaussians, a trunk, and a color head that may be told the direction."""
 
     width: Width = 256
     """Neurons in each layer of the trunk."""
@@ -33,14 +33,18 @@ class MipFieldConfig(Config):
     """Neurons in the hidden layer of the color head."""
     frequencies: Annotated[int, Field(ge=1, le=32)] = 16
     """Frequencies of the encoded Gaussian, from 1 on, each twice the one before (max_deg_point)."""
-    direction_frequencies: Annotated[int, Field(ge=0, le=32)] = 4
-    """Frequencies of the encoded direction (deg_view)."""
+    direction_frequencies: Annotated[int, Field(ge=0, le=32)] | None = 4
+    """Frequencies of the encoded direction (deg_view): 0 to leave it as it is, ``null`` for colors that are the same
+    from every side (use_viewdirs)."""
     directions: Literal["axes", "icosahedron"] = "axes"
     """Along what Gaussians are encoded: the three axes, or 21 directions spread evenly (mip-NeRF 360, eq. 17)."""
     shape: Literal["cone", "cylinder"] = "cone"
     """What a pixel sees of space (ray_shape)."""
     density_bias: float = -1.0
     """Added before the softplus of the density, so that a new network is thin."""
+    density_noise: NonNegative = 0.0
+    """Standard deviation of what is added there in training, unless ``train.jitter`` is false; nothing is added in
+    networks that propose."""
     rgb_padding: NonNegative = 1e-3
     """Colors reach beyond 0 and 1 by this much."""
     normals: Literal["untrained", "density", "predicted"] = "untrained"

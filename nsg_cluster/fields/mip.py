@@ -9,12 +9,12 @@ from dataclasses import replace
 from typing import Literal
 
 import torch
-from jaxtyping import Float
-from torch import Tensor, nn
+from jaxtyping import Float, Int
+from torch import Generator, Tensor, nn
 from torch.nn import functional
 
 from nsg_cluster.fields.grouped import Common, GroupedLinear
-from nsg_cluster.fields.nerf import encode
+from nsg_cluster.fields.nerf import encode, noisy
 from nsg_cluster.geometry.gaussians import Frustums, along, contracted_along, frustums
 from nsg_cluster.geometry.rays import Rays, RaySamples
 from nsg_cluster.ops.frequency import integrated_encode
@@ -75,6 +75,7 @@ class MipDensityField(nn.Module):
         hidden_layers: int,
         skip_every: int = 4,
         density_bias: float = -1.0,
+        density_noise: float = 0.0,
     ) -> None:
         """Draw the weights.
 
@@ -84,30 +85,32 @@ class MipDensityField(nn.Module):
             hidden_layers: Layers of the trunk.
             skip_every: The encoding is put beside the features again after every so many layers beyond the first.
             density_bias: Added before the softplus, so that a new network is thin.
+            density_noise: Standard deviation of what is added there where there is a generator.
         """
         super().__init__()
-        self.encoding, self.density_bias = encoding, density_bias
+        self.encoding, self.density_bias, self.density_noise = encoding, density_bias, density_noise
         self.skips = [index > 0 and index % skip_every == 0 for index in range(hidden_layers)]
         sizes = [encoding.width, *(width + encoding.width * skipped for skipped in self.skips)]
         self.trunk = nn.ModuleList(_layer(size, width) for size in sizes[:-1])
         self.density_head = _layer(sizes[-1], 1)
 
     def features(
-        self, rays: Rays, samples: RaySamples
+        self, rays: Rays, samples: RaySamples, *, generator: Generator | None = None
     ) -> tuple[Float[Tensor, " samples"], Float[Tensor, "samples features"]]:
-        """Return the density per scene unit and the features of intervals."""
-        return self.trunk_features(self.encoding(rays, samples))
+        """Return the density per scene unit, with noise where there is a generator, and the features of intervals."""
+        return self.trunk_features(self.encoding(rays, samples), generator=generator)
 
     def trunk_features(
-        self, encoded: Float[Tensor, "points width"]
+        self, encoded: Float[Tensor, "points width"], *, generator: Generator | None = None
     ) -> tuple[Float[Tensor, " points"], Float[Tensor, "points features"]]:
-        """Return density and features, given what is encoded."""
+        """Return density, with noise where there is a generator, and features, given what is encoded."""
         hidden = encoded
         for layer, skipped in zip(self.trunk, self.skips, strict=True):
             hidden = torch.relu_(layer(hidden, [len(hidden)]))
             if skipped:
                 hidden = torch.cat([hidden, encoded], dim=1)
         raw = self.density_head(hidden, [len(hidden)])[:, 0]
+        raw = noisy(raw, self.density_noise, generator)
         return functional.softplus(raw + self.density_bias) / self.encoding.scale, hidden
 
     def along(self, rays: Rays, samples: RaySamples) -> Float[Tensor, " samples"]:
@@ -126,7 +129,7 @@ class MipDensityField(nn.Module):
 
 
 class MipRadianceField(MipDensityField):
-    """Density, and color by the direction of view."""
+    """Density, and color by the direction of view or the same from every side."""
 
     def __init__(
         self,
@@ -136,9 +139,10 @@ class MipRadianceField(MipDensityField):
         hidden_layers: int,
         skip_every: int = 4,
         density_bias: float = -1.0,
+        density_noise: float = 0.0,
         bottleneck: int,
         color_width: int,
-        direction_frequencies: int,
+        direction_frequencies: int | None,
         rgb_padding: float = 1e-3,
         predicts_normals: bool = False,
     ) -> None:
@@ -150,29 +154,38 @@ class MipRadianceField(MipDensityField):
             hidden_layers: Layers of the trunk.
             skip_every: As of `MipDensityField`.
             density_bias: As of `MipDensityField`.
+            density_noise: As of `MipDensityField`.
             bottleneck: Features handed to the color head.
             color_width: Neurons of the hidden layer of the color head.
-            direction_frequencies: Frequencies of the encoded direction.
+            direction_frequencies: Frequencies of the encoded direction; None where colors do not depend on it.
             rgb_padding: Colors reach from minus this to 1 plus this, so that 0 and 1 are not at infinity.
             predicts_normals: Whether a head of its own says what the normal is (Ref-NeRF, section 4).
         """
         super().__init__(
-            encoding, width=width, hidden_layers=hidden_layers, skip_every=skip_every, density_bias=density_bias
+            encoding,
+            width=width,
+            hidden_layers=hidden_layers,
+            skip_every=skip_every,
+            density_bias=density_bias,
+            density_noise=density_noise,
         )
         self.direction_frequencies, self.rgb_padding = direction_frequencies, rgb_padding
         hidden = width + encoding.width * self.skips[-1]
         self.bottleneck = _layer(hidden, bottleneck)
-        self.color_layer = _layer(bottleneck + 3 + 6 * direction_frequencies, color_width)
+        told = 0 if direction_frequencies is None else 3 + 6 * direction_frequencies
+        self.color_layer = _layer(bottleneck + told, color_width)
         self.color_head = _layer(color_width, 3)
         self.normal_head = _layer(hidden, 3) if predicts_normals else None
 
-    def forward(self, rays: Rays, samples: RaySamples) -> tuple[Float[Tensor, " samples"], Float[Tensor, "samples 3"]]:
-        """Return density per scene unit, and color, of intervals."""
-        density, hidden = self.features(rays, samples)
-        return density, self._color(hidden, self._known(rays, samples))
+    def forward(
+        self, rays: Rays, samples: RaySamples, *, generator: Generator | None = None
+    ) -> tuple[Float[Tensor, " samples"], Float[Tensor, "samples 3"]]:
+        """Return density per scene unit, with noise where there is a generator, and color, of intervals."""
+        density, hidden = self.features(rays, samples, generator=generator)
+        return density, self._color(hidden, self._known(rays.view_directions, samples.rays))
 
     def with_normals(
-        self, rays: Rays, samples: RaySamples
+        self, rays: Rays, samples: RaySamples, *, generator: Generator | None = None
     ) -> tuple[
         Float[Tensor, " samples"],
         Float[Tensor, "samples 3"],
@@ -181,13 +194,15 @@ class MipRadianceField(MipDensityField):
     ]:
         """Return density and color, the gradient of the density in the world, and the predicted normal if there is one.
 
-        The gradient can itself be differentiated, so that normals can be trained.
+        The gradient can itself be differentiated, so that normals can be trained. Density has noise, as in `forward`.
         """
         gaussians = frustums(rays, samples, shape=self.encoding.shape)
         shift = torch.zeros_like(gaussians.means, requires_grad=True)
-        density, hidden = self.trunk_features(self.encoding.encode(replace(gaussians, means=gaussians.means + shift)))
+        encoded = self.encoding.encode(replace(gaussians, means=gaussians.means + shift))
+        density, hidden = self.trunk_features(encoded, generator=generator)
         (slopes,) = torch.autograd.grad(density.sum(), shift, create_graph=True)
-        return density, self._color(hidden, self._known(rays, samples)), slopes, self._predicted(hidden)
+        color = self._color(hidden, self._known(rays.view_directions, samples.rays))
+        return density, color, slopes, self._predicted(hidden)
 
     def predicted_normals(self, rays: Rays, samples: RaySamples) -> Float[Tensor, "samples 3"] | None:
         """Return the unit normals that the head of its own says, if there is one."""
@@ -198,9 +213,12 @@ class MipRadianceField(MipDensityField):
             return None
         return functional.normalize(self.normal_head(hidden, [len(hidden)]), dim=1)
 
-    def _known(self, rays: Rays, samples: RaySamples) -> Common:
-        values = encode(rays.view_directions, self.direction_frequencies)
-        return Common(values=values, owners=samples.rays, groups=[len(rays)])
+    def _known(self, directions: Float[Tensor, "rays 3"], owners: Int[Tensor, " points"]) -> Common | None:
+        """Return what the color head is told about unit directions, of which each point has one, if anything."""
+        if self.direction_frequencies is None:
+            return None
+        values = encode(directions, self.direction_frequencies)
+        return Common(values=values, owners=owners, groups=[len(directions)])
 
     def at_points(
         self, positions: Float[Tensor, "points 3"], directions: Float[Tensor, "points 3"]
@@ -210,10 +228,9 @@ class MipRadianceField(MipDensityField):
         points = Frustums(means=positions, directions=directions, along=nothing, across=nothing)
         density, hidden = self.trunk_features(self.encoding.encode(points))
         owners = torch.arange(len(positions), device=positions.device)
-        known = Common(values=encode(directions, self.direction_frequencies), owners=owners, groups=[len(positions)])
-        return density, self._color(hidden, known)
+        return density, self._color(hidden, self._known(directions, owners))
 
-    def _color(self, hidden: Float[Tensor, "points features"], known: Common) -> Float[Tensor, "points 3"]:
+    def _color(self, hidden: Float[Tensor, "points features"], known: Common | None) -> Float[Tensor, "points 3"]:
         count = [len(hidden)]
         shaded = torch.relu_(self.color_layer.after(self.bottleneck, hidden, count, known))
         return torch.sigmoid(self.color_head(shaded, count)) * (1 + 2 * self.rgb_padding) - self.rgb_padding

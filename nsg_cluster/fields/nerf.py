@@ -16,7 +16,7 @@ from torch import Generator, Tensor, nn
 from nsg_cluster.fields.grouped import Common, GroupedLinear
 from nsg_cluster.ops.frequency import frequency_encode
 
-__all__ = ["NerfField", "WorldNerf", "encode"]
+__all__ = ["NerfField", "WorldNerf", "encode", "noisy"]
 
 
 def encode(values: Float[Tensor, "points dims"], frequencies: int) -> Float[Tensor, "points features"]:
@@ -24,6 +24,13 @@ def encode(values: Float[Tensor, "points dims"], frequencies: int) -> Float[Tens
     if frequencies == 0:
         return values
     return torch.cat([values, frequency_encode(values, frequencies)], dim=1)
+
+
+def noisy(raw: Float[Tensor, " points"], deviation: float, generator: Generator | None) -> Float[Tensor, " points"]:
+    """Return densities that are not cut yet with noise of a standard deviation; as they are without a generator."""
+    if generator is None or deviation == 0:
+        return raw
+    return raw + deviation * torch.randn(len(raw), generator=generator, device=generator.device).to(raw.device)
 
 
 class NerfField(nn.Module):
@@ -90,10 +97,7 @@ class NerfField(nn.Module):
         counts = groups or [len(positions)]
         hidden = self._features(positions, counts, latents)
         raw = self.density_head(hidden, counts)[:, 0]
-        if generator is not None and self.density_noise > 0:
-            noise = torch.randn(len(raw), generator=generator, device=generator.device).to(raw.device)
-            raw = raw + self.density_noise * noise
-        return torch.relu(raw), hidden
+        return torch.relu(noisy(raw, self.density_noise, generator)), hidden
 
     def color(
         self,

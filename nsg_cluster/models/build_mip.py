@@ -105,6 +105,7 @@ def _radiance(config: MipFieldConfig, encoding: GaussianEncoding) -> MipRadiance
         hidden_layers=config.hidden_layers,
         skip_every=config.skip_every,
         density_bias=config.density_bias,
+        density_noise=config.density_noise,
         bottleneck=config.bottleneck,
         color_width=config.color_width,
         direction_frequencies=config.direction_frequencies,

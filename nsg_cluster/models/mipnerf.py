@@ -71,8 +71,13 @@ class MipNerf360(Model):
         rays = self.per_image.corrected(rays)
         placed = self.sampler.place(rays, near=self.near, far=self.far, generator=generator)
         assert placed.edges is not None, "proposals have edges"
-        trains = self.training and self.trains_normals
-        density, color, normals = _evaluated(self.field, rays, placed.samples, with_normals=trains)
+        density, color, normals = _evaluated(
+            self.field,
+            rays,
+            placed.samples,
+            with_normals=self.training and self.trains_normals,
+            noise=generator if self.training else None,
+        )
         if self.is_opaque:
             density = _opaque_end(density, placed.samples)
         rendering = render_samples(placed.samples, density, color, background=background)
@@ -149,10 +154,12 @@ class MipNerf(Model):
         rays = self.per_image.corrected(rays)
         near, far = limits(rays, None, near=self.near, far=self.far)
         edges = stratified_edges(near, far, self.samples, spacing=self.spacing, generator=generator)
-        first, _ = self._pass(rays, edges, background, with_normals=False)
+        noise = generator if self.training else None
+        first, _ = self._pass(rays, edges, background, with_normals=False, noise=noise)
         weights = blurred(first.weights.detach().view(len(rays), -1)) + self.padding
         edges = resampled_edges(edges, weights, generator=generator)
-        second, normals = self._pass(rays, edges, background, with_normals=self.training and self.trains_normals)
+        trains = self.training and self.trains_normals
+        second, normals = self._pass(rays, edges, background, with_normals=trains, noise=noise)
         return replace(second, coarse=first.color, normals=normals)
 
     def probe(
@@ -177,19 +184,28 @@ class MipNerf(Model):
         background: Float[Tensor, "rays 3"],
         *,
         with_normals: bool,
+        noise: Generator | None,
     ) -> tuple[Rendering, SampleNormals | None]:
         samples = intervals_on_rays(edges)
-        density, color, normals = _evaluated(self.field, rays, samples, with_normals=with_normals)
+        density, color, normals = _evaluated(self.field, rays, samples, with_normals=with_normals, noise=noise)
         return render_samples(samples, density, color, background=background), normals
 
 
 def _evaluated(
-    field: MipRadianceField, rays: Rays, samples: RaySamples, *, with_normals: bool
+    field: MipRadianceField, rays: Rays, samples: RaySamples, *, with_normals: bool, noise: Generator | None
 ) -> tuple[Float[Tensor, " samples"], Float[Tensor, "samples 3"], SampleNormals | None]:
-    """Return density and color of intervals, and their normals where these are asked for."""
+    """Return density and color of intervals, and their normals where these are asked for.
+
+    Args:
+        field: What is evaluated.
+        rays: Rays.
+        samples: Their intervals.
+        with_normals: Whether normals are asked for.
+        noise: Source of the density's noise; none without it.
+    """
     if not with_normals:
-        return *field(rays, samples), None
-    density, color, slopes, predicted = field.with_normals(rays, samples)
+        return *field(rays, samples, generator=noise), None
+    density, color, slopes, predicted = field.with_normals(rays, samples, generator=noise)
     of_density = unit_normals(slopes)
     normals = of_density if predicted is None else predicted
     return (

@@ -73,7 +73,8 @@ def test_mip_nerf_360_has_as_many_parameters_as_multinerf(scene: Scene) -> None:
 
 @pytest.mark.parametrize("kind", SMALL)
 def test_parameters_are_counted_before_anything_is_built(scene: Scene, kind: str) -> None:
-    for changes in ({}, {"field": {**FIELD, "hidden_layers": 6, "skip_every": 2}}):
+    deep = {**FIELD, "hidden_layers": 6, "skip_every": 2}
+    for changes in ({}, {"field": deep}, {"field": {**FIELD, "direction_frequencies": None}}):
         parsed = config(kind, **changes)
         assert isinstance(parsed, MipNerfConfig | MipNerf360Config)
         counted = sum(parameter.numel() for parameter in build_model(parsed, scene).parameters())
@@ -97,6 +98,55 @@ def test_rendering_is_the_same_for_the_same_jitter_and_for_rays_in_parts(scene: 
     ]
     assert torch.equal(drawn[0], drawn[1])
     assert not torch.equal(drawn[0], drawn[2])
+
+
+@pytest.mark.parametrize("kind", SMALL)
+@pytest.mark.parametrize("normals", ["untrained", "density"])
+def test_noise_is_added_to_the_density_in_training_alone_and_is_that_of_the_generator(
+    scene: Scene, kind: str, normals: str
+) -> None:
+    rays, white = some_rays(scene)[0], torch.ones(64, 3)
+    field = {**SMALL[kind]["field"], "normals": normals}
+    quiet, noisy = built(kind, scene, field=field), built(kind, scene, field={**field, "density_noise": 2.0})
+
+    def weights(model: Model, seed: int | None) -> Tensor:
+        generator = None if seed is None else torch.Generator().manual_seed(seed)
+        return model.render_rays(rays, background=white, generator=generator).weights.detach()
+
+    assert torch.equal(weights(noisy, 5), weights(noisy, 5))
+    assert not torch.equal(weights(noisy, 5), weights(noisy, 6))
+    assert float((weights(noisy, 5) - weights(quiet, 5)).abs().mean()) > 0.01
+    assert torch.equal(weights(noisy, None), weights(quiet, None)), "train.jitter: false"
+    assert torch.equal(weights(noisy.eval(), 5), weights(quiet.eval(), 5))
+
+
+def test_noise_stands_before_the_softplus_and_has_the_deviation_asked_for(scene: Scene) -> None:
+    model = built("mipnerf", scene, scale=2.0, field={**FIELD, "density_noise": 3.0, "density_bias": 0.5})
+    assert isinstance(model, MipNerf)
+    torch.nn.init.zeros_(model.field.density_head.weight)
+    rays = some_rays(scene)[0]
+    samples = model.render_rays(rays, background=torch.ones(64, 3)).samples
+    density, _ = model.field(rays, samples, generator=torch.Generator().manual_seed(0))
+    drawn = torch.randn(len(density), generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(density, torch.nn.functional.softplus(3 * drawn + 0.5) / 2)
+
+
+@pytest.mark.parametrize("kind", SMALL)
+def test_colors_depend_on_the_direction_of_view_unless_the_network_is_not_told_it(
+    scene: Scene, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rays, white = some_rays(scene)[0], torch.ones(64, 3)
+    points, directions = rays.origins + rays.directions, rays.view_directions
+    for frequencies in (4, 0, None):
+        field = {**SMALL[kind]["field"], "direction_frequencies": frequencies}
+        model = built(kind, scene, field=field).eval()
+        seen, probed = [], []
+        for told in (directions, -directions):
+            with monkeypatch.context() as patch:
+                patch.setattr(Rays, "view_directions", told)
+                seen.append(model.render_rays(rays, background=white).color)
+            probed.append(model.probe(points, told)[1])
+        assert torch.equal(*seen) == torch.equal(*probed) == (frequencies is None)
 
 
 @pytest.mark.parametrize("kind", SMALL)

@@ -172,6 +172,27 @@ def test_a_grid_with_surroundings_goes_on_as_if_never_stopped_and_refined_poses_
     assert 1e-4 < float(moved.abs().max()) < 0.2
 
 
+@pytest.mark.parametrize("kind", ["mipnerf", "mipnerf360"])
+def test_noise_on_the_density_of_cones_is_the_same_whether_training_was_stopped_or_not(
+    kind: str, tmp_path: Path
+) -> None:
+    field = {"width": 16, "hidden_layers": 2, "bottleneck": 8, "color_width": 8, "frequencies": 4}
+    more = {} if kind == "mipnerf" else {"proposal_width": 8, "proposal_layers": 2, "rounds": [8]}
+    train = TINY["train"] | {"steps": 20, "samples": None, "preview_every": None}
+    results = []
+    for noise, looks in ((1.0, (6, 6, 100)), (1.0, (100,)), (0.0, (100,))):
+        model = {"kind": kind, "samples": 8, "field": {**field, "density_noise": noise}, **more}
+        experiment = Experiment.model_validate({**TINY, "model": model, "train": train})
+        paths = TaskPaths(tmp_path / f"{noise}-{len(looks)}")
+        for look in looks:
+            loop.train(experiment, paths, stop=StopAfter(look))
+        results.append(final(paths, experiment))
+    stopped, straight, quiet = results
+    assert stopped.step == 20
+    assert_same_result(stopped, straight)
+    assert any(not torch.equal(value, quiet.model[name]) for name, value in straight.model.items())
+
+
 def test_a_loss_of_the_sky_needs_maps_that_know_it(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"train\.loss\.sky: these data have no class maps with a sky"):
         loop.train(tiny(train={"loss": {"sky": 0.1}}), TaskPaths(tmp_path), stop=StopSignal())
