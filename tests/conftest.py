@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,6 +36,16 @@ def _no_settings_of_the_user(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: 
         if name.startswith("NSG_") and name not in {"NSG_DATA", "NSG_KERNELS", "NSG_BLENDER"}:
             monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config_home")))
+
+
+@pytest.fixture(autouse=True)
+def _log_as_it_was() -> Iterator[None]:
+    """Commands that a test runs in this process send the package's log elsewhere; the next test gets it back."""
+    log = logging.getLogger("nsg_cluster")
+    handlers, level, propagates = log.handlers, log.level, log.propagate
+    yield
+    log.handlers, log.propagate = handlers, propagates
+    log.setLevel(level)
 
 
 @pytest.fixture(scope="session")

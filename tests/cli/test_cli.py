@@ -25,6 +25,7 @@ from nsg_cluster.executor.charge import put_in_charge
 from nsg_cluster.runs.find import all_runs
 from nsg_cluster.runs.status import read_run
 from tests.contract.runs import Bench, bench, until
+from tests.contract.terminal import started_at_a_terminal
 
 __all__ = ["bench"]
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -174,7 +175,7 @@ def test_the_printed_script_runs_the_experiment(bench: Bench) -> None:
 
 def test_control_c_while_following_cancels_after_a_checkpoint_and_says_how_to_go_on(bench: Bench) -> None:
     argv = [*LAUNCH, str(bench.write(steps=2000))]
-    process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    process = started_at_a_terminal(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     until(lambda: all_runs(bench.storage))
     run = only_run(bench)
     bench.wait_for_step(run)
@@ -190,7 +191,7 @@ def test_control_c_while_following_cancels_after_a_checkpoint_and_says_how_to_go
 
 def test_training_right_here_makes_a_run_and_goes_on_with_it(bench: Bench) -> None:
     argv = [*LAUNCH, "train", str(bench.write(steps=40))]
-    process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    process = started_at_a_terminal(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     until(lambda: all_runs(bench.storage))
     run = only_run(bench)
     bench.wait_for_step(run)

@@ -7,7 +7,6 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from functools import cache
 from typing import Any
 
 import pytest
@@ -54,11 +53,13 @@ Users = Callable[[str], tuple[Cluster, Server]]
 def users(clusters: Get) -> Iterator[Users]:
     """Return what gives a cluster and the process that runs the commands of its user."""
     with ExitStack() as stack:
+        found: dict[str, Server] = {}
 
-        @cache
         def get(kind: str) -> tuple[Cluster, Server]:
             cluster = clusters(kind)
-            return cluster, stack.enter_context(server_of(cluster))
+            if kind not in found or found[kind].poll() is not None:
+                found[kind] = stack.enter_context(server_of(cluster))
+            return cluster, found[kind]
 
         yield get
 

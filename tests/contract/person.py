@@ -125,6 +125,11 @@ class Person:
         (stage,) = children_of(read_json(run.task(index).status)["pid"])
         return stage
 
+    @property
+    def own_processes(self) -> set[int]:
+        """Processes in which commands run; they are those that compute where a run is trained in the foreground."""
+        return {os.getpid()}
+
     def end_everything(self) -> None:
         """Cancel what a failed test has left behind, and kill what does not listen."""
         for run in self.runs:
@@ -134,7 +139,7 @@ class Person:
             for path in (run.supervisor, *(folder / "status.json" for folder in run.tasks.glob("*"))):
                 with suppress(Exception):
                     pid, start = (read_json(path)[key] for key in ("pid", "pid_start"))
-                    if pid != os.getpid() and is_alive(pid, start):
+                    if pid not in self.own_processes and is_alive(pid, start):
                         os.kill(pid, signal.SIGKILL)
 
 
@@ -152,6 +157,11 @@ class UserOfCluster(Person):
 
     cluster: Cluster = field(kw_only=True)
     server: Server = field(kw_only=True)
+
+    @property
+    def own_processes(self) -> set[int]:
+        """That of the tests, and that of the user's commands."""
+        return {*super().own_processes, self.server.pid}
 
     def folder(self, path: Path) -> Path:
         """Make a folder of the user."""
@@ -177,7 +187,9 @@ class UserOfCluster(Person):
             json.dumps({"argv": argv, "environment": dict(environment), "folder": str(folder)}) + "\n"
         )
         self.server.stdin.flush()
-        status, out, err = json.loads(self.server.stdout.readline())
+        answer = self.server.stdout.readline()
+        assert answer, f"the process that runs commands has ended with {self.server.wait(timeout=10)}"
+        status, out, err = json.loads(answer)
         return int(status), str(out), str(err)
 
     def start(self, code: str, *arguments: str) -> Server:

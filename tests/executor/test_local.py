@@ -27,6 +27,7 @@ from nsg_cluster.tasks.watch import VISIBLE_GPUS
 from tests.contract.executor import SWEEP, ExecutorContract
 from tests.contract.person import LocalPerson, Person
 from tests.contract.runs import Bench, bench, until
+from tests.contract.terminal import started_at_a_terminal
 
 __all__ = ["bench"]
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -47,7 +48,7 @@ class TestLocal(ExecutorContract):
 
 def test_a_run_outlives_the_terminal_that_it_was_started_from(bench: Bench) -> None:
     argv = [sys.executable, str(CHECKOUT / "launch.py"), str(bench.write(steps=30)), "--site", "local"]
-    launcher = subprocess.Popen(argv, stdout=subprocess.DEVNULL, start_new_session=True)
+    launcher = started_at_a_terminal(argv, stdout=subprocess.DEVNULL)
     until(lambda: all_runs(bench.storage), "a run")
     (run,) = all_runs(bench.storage)
     bench.wait_for_step(run)
@@ -91,7 +92,7 @@ def test_interrupting_the_script_writes_checkpoints_and_cancels(bench: Bench) ->
     run.task(0).spec.write_text(run.task(0).spec.read_text().replace("steps: 1\n", "steps: 2000\n"))
     run.task(0).status.unlink()
     until(lambda: process_start_time(read_json(run.supervisor)["pid"]) is None)
-    process = subprocess.Popen(["bash", run.script], stderr=subprocess.DEVNULL, start_new_session=True)
+    process = started_at_a_terminal(["bash", run.script], stderr=subprocess.DEVNULL)
     until(lambda: read_json(run.task(0).progress)["steps"] == 2000)
     os.killpg(process.pid, signal.SIGINT)  # what Control-C does: every process of the group gets it
     assert process.wait(timeout=60) == 130
