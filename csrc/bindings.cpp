@@ -79,7 +79,7 @@ void bind_all(nb::class_<B>& m) {
 NB_MODULE(nsg_kernels, m) {
     // The descriptions of grids that Python keeps live as long as the process, which nanobind would report as leaks.
     nb::set_leak_warnings(false);
-    m.attr("ABI") = 2;
+    m.attr("ABI") = 3;
     m.attr("COMPILER") = NSG_COMPILER;
     bind_hash_grid(m);
     bind_occupancy_grid(m);

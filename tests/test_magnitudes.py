@@ -171,8 +171,10 @@ CASES: dict[str, tuple[Callable[[float], Result], float]] = {
         lambda m: of(lambda x, v: frequency.integrated_encode(x, v, 8), leaf(m * draw(9, 3)), leaf(m * draw(9, 3))),
         1e30,
     ),
-    "histogram.interlevel_bound": (
-        lambda m: of(lambda w: histogram.interlevel_bound(EDGES, EDGES.square(), w), leaf(m * draw(1, 8))),
+    "histogram.interlevel_loss": (
+        lambda m: of(
+            lambda w: histogram.interlevel_loss(EDGES, m * draw(1, 8).abs(), EDGES.square(), w), leaf(draw(1, 8))
+        ),
         1e30,
     ),
     "histogram.sample_histogram": (resampled, 1e30),

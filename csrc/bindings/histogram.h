@@ -35,34 +35,40 @@ void bind_histogram(nb::class_<B>& m) {
                     static_cast<float>(highest), new_edges.data(), new_weights.data()});
         });
     define(
-        m, "interlevel_bound_forward", {"edges", "envelope_edges", "envelope_weights", "bound"},
-        [](const B& backend, In<B, 2> edges, In<B, 2> envelope_edges, In<B, 2> envelope_weights, Out<B, 2> bound) {
+        m, "interlevel_loss_forward",
+        {"edges", "weights", "envelope_edges", "envelope_weights", "smallest_weight", "loss", "slopes"},
+        [](const B& backend, In<B, 2> edges, In<B, 2> weights, In<B, 2> envelope_edges, In<B, 2> envelope_weights,
+           double smallest_weight, Out<B, 1> loss, Out<B, 2> slopes) {
             const int64_t n = length(edges);
-            const auto bins = static_cast<int64_t>(bound.shape(1));
+            const auto bins = static_cast<int64_t>(weights.shape(1));
             const auto envelope_bins = static_cast<int64_t>(envelope_weights.shape(1));
+            require(smallest_weight > 0.0, "smallest_weight must be above 0");
             expect("edges", edges, {n, bins + 1});
+            expect("weights", weights, {n, bins});
             expect("envelope_edges", envelope_edges, {n, envelope_bins + 1});
             expect("envelope_weights", envelope_weights, {n, envelope_bins});
-            expect("bound", bound, {n, bins});
+            expect("loss", loss, {n});
+            expect("slopes", slopes, {n, bins});
             backend.run(
-                nsg::InterlevelBoundForward{
-                    n, bins, envelope_bins, edges.data(), envelope_edges.data(), envelope_weights.data(),
-                    bound.data()});
+                nsg::InterlevelLossForward{
+                    n, bins, envelope_bins, edges.data(), weights.data(), envelope_edges.data(),
+                    envelope_weights.data(), static_cast<float>(smallest_weight), loss.data(), slopes.data()});
         });
     define(
-        m, "interlevel_bound_backward", {"edges", "envelope_edges", "grad_bound", "grad_envelope_weights"},
-        [](const B& backend, In<B, 2> edges, In<B, 2> envelope_edges, In<B, 2> grad_bound,
+        m, "interlevel_loss_backward", {"edges", "envelope_edges", "slopes", "grad_loss", "grad_envelope_weights"},
+        [](const B& backend, In<B, 2> edges, In<B, 2> envelope_edges, In<B, 2> slopes, In<B, 1> grad_loss,
            Out<B, 2> grad_envelope_weights) {
             const int64_t n = length(edges);
-            const auto bins = static_cast<int64_t>(grad_bound.shape(1));
+            const auto bins = static_cast<int64_t>(slopes.shape(1));
             const auto envelope_bins = static_cast<int64_t>(grad_envelope_weights.shape(1));
             expect("edges", edges, {n, bins + 1});
             expect("envelope_edges", envelope_edges, {n, envelope_bins + 1});
-            expect("grad_bound", grad_bound, {n, bins});
+            expect("slopes", slopes, {n, bins});
+            expect("grad_loss", grad_loss, {n});
             expect("grad_envelope_weights", grad_envelope_weights, {n, envelope_bins});
             backend.run(
-                nsg::InterlevelBoundBackward{
-                    n, bins, envelope_bins, edges.data(), envelope_edges.data(), grad_bound.data(),
+                nsg::InterlevelLossBackward{
+                    n, bins, envelope_bins, edges.data(), envelope_edges.data(), slopes.data(), grad_loss.data(),
                     grad_envelope_weights.data()});
         });
 }

@@ -20,15 +20,17 @@ struct DilateHistogram {
     float *new_edges, *new_weights;
 };
 
-struct InterlevelBoundForward {
+// slopes: derivative of the loss by each weight of the envelope that overlaps a bin.
+struct InterlevelLossForward {
     int64_t rays, bins, envelope_bins;
-    const float *edges, *envelope_edges, *envelope_weights;
-    float* bound;
+    const float *edges, *weights, *envelope_edges, *envelope_weights;
+    float smallest_weight;
+    float *loss, *slopes;
 };
 
-struct InterlevelBoundBackward {
+struct InterlevelLossBackward {
     int64_t rays, bins, envelope_bins;
-    const float *edges, *envelope_edges, *grad_bound;
+    const float *edges, *envelope_edges, *slopes, *grad_loss;
     float* grad_envelope_weights;
 };
 
@@ -129,13 +131,31 @@ struct Overlap {
     int64_t first, until;
 };
 
-// Intervals of the envelope that overlap the interval from start to end.
-NSG_HD Overlap overlap(const float* envelope_edges, int64_t envelope_bins, float start, float end) {
-    int64_t first = first_above(envelope_edges, envelope_bins + 1, start) - 1;
-    int64_t until = first_at_least(envelope_edges, envelope_bins + 1, end);
-    first = first < 0 ? 0 : first < envelope_bins ? first : envelope_bins;
-    until = until < envelope_bins ? until : envelope_bins;
+// Intervals of a histogram that overlap the interval from start to end.
+NSG_HD Overlap overlap(const float* edges, int64_t bins, float start, float end) {
+    int64_t first = first_above(edges, bins + 1, start) - 1;
+    int64_t until = first_at_least(edges, bins + 1, end);
+    first = first < 0 ? 0 : first < bins ? first : bins;
+    until = until < bins ? until : bins;
     return {first, until};
+}
+
+// Sum of what the intervals from first to until have.
+NSG_HD float sum_of(const float* values, Overlap range) {
+    float sum = 0.0f;
+    for (int64_t k = range.first; k < range.until; ++k) sum += values[k];
+    return sum;
+}
+
+// By how much an interval's weight is above its bound, as max(0, weight - bound)^2 / weight and its derivative by the
+// bound.
+struct Excess {
+    float loss, slope;
+};
+
+NSG_HD Excess excess(float weight, float bound, float smallest_weight) {
+    const float above = greatest(0.0f, weight - bound), share = above / (weight + smallest_weight);
+    return {above * share, -2.0f * share};
 }
 
 }  // namespace nsg

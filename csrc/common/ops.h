@@ -32,8 +32,8 @@
     X(FrequencyEncodeBackward)    \
     X(SampleHistogram)            \
     X(DilateHistogram)            \
-    X(InterlevelBoundForward)     \
-    X(InterlevelBoundBackward)    \
+    X(InterlevelLossForward)      \
+    X(InterlevelLossBackward)     \
     X(CameraDirections)           \
     X(IntersectBox)               \
     X(MarchCount)                 \

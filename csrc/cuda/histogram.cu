@@ -1,4 +1,4 @@
-// A thread for each ray, except where the bins of a ray do not depend on one another.
+// A thread for each ray where its bins depend on one another.
 #include "cuda.h"
 
 namespace nsg::cuda {
@@ -29,27 +29,31 @@ __global__ void __launch_bounds__(kRays) dilate_histogram_kernel(const __grid_co
     }
 }
 
-__global__ void __launch_bounds__(kBlock) interlevel_bound_kernel(const __grid_constant__ InterlevelBoundForward a) {
-    for (int64_t n = begin(); n < a.rays * a.bins; n += stride()) {
-        const int64_t r = n / a.bins;
-        const float *edge = a.edges + n + r, *envelope = a.envelope_edges + r * (a.envelope_bins + 1);
-        const Overlap range = overlap(envelope, a.envelope_bins, edge[0], edge[1]);
-        float sum = 0.0f;
-        for (int64_t k = range.first; k < range.until; ++k) sum += a.envelope_weights[r * a.envelope_bins + k];
-        a.bound[n] = sum;
+// A warp for each ray.
+__global__ void __launch_bounds__(kBlock) interlevel_loss_kernel(const __grid_constant__ InterlevelLossForward a) {
+    for (int64_t r = begin() / kWarp; r < a.rays; r += stride() / kWarp) {
+        const float *edges = a.edges + r * (a.bins + 1), *envelope_edges = a.envelope_edges + r * (a.envelope_bins + 1);
+        float loss = 0.0f;
+        for (int64_t i = lane(); i < a.bins; i += kWarp) {
+            const Overlap range = overlap(envelope_edges, a.envelope_bins, edges[i], edges[i + 1]);
+            const float bound = sum_of(a.envelope_weights + r * a.envelope_bins, range);
+            const Excess found = excess(a.weights[r * a.bins + i], bound, a.smallest_weight);
+            loss += found.loss;
+            a.slopes[r * a.bins + i] = found.slope;
+        }
+        loss = sum_of_all(loss);
+        if (lane() == 0) a.loss[r] = loss;
     }
 }
 
-__global__ void __launch_bounds__(kRays)
-    interlevel_bound_backward_kernel(const __grid_constant__ InterlevelBoundBackward a) {
-    for (int64_t r = begin(); r < a.rays; r += stride()) {
-        const float *edges = a.edges + r * (a.bins + 1), *envelope = a.envelope_edges + r * (a.envelope_bins + 1);
-        float* gradient = a.grad_envelope_weights + r * a.envelope_bins;
-        for (int64_t k = 0; k < a.envelope_bins; ++k) gradient[k] = 0.0f;
-        for (int64_t i = 0; i < a.bins; ++i) {
-            const Overlap range = overlap(envelope, a.envelope_bins, edges[i], edges[i + 1]);
-            for (int64_t k = range.first; k < range.until; ++k) gradient[k] += a.grad_bound[r * a.bins + i];
-        }
+// Two intervals overlap whichever of them is asked: a thread for each of the envelope's gathers from the others.
+__global__ void __launch_bounds__(kBlock)
+    interlevel_loss_backward_kernel(const __grid_constant__ InterlevelLossBackward a) {
+    for (int64_t n = begin(); n < a.rays * a.envelope_bins; n += stride()) {
+        const int64_t r = n / a.envelope_bins;
+        const float* envelope_edge = a.envelope_edges + n + r;
+        const Overlap range = overlap(a.edges + r * (a.bins + 1), a.bins, envelope_edge[0], envelope_edge[1]);
+        a.grad_envelope_weights[n] = a.grad_loss[r] * sum_of(a.slopes + r * a.bins, range);
     }
 }
 
@@ -63,12 +67,12 @@ void run(const DilateHistogram& a, const Queue& queue) {
     launch<kRays>(queue, "dilate_histogram", dilate_histogram_kernel, a, a.rays);
 }
 
-void run(const InterlevelBoundForward& a, const Queue& queue) {
-    launch(queue, "interlevel_bound_forward", interlevel_bound_kernel, a, a.rays * a.bins);
+void run(const InterlevelLossForward& a, const Queue& queue) {
+    launch(queue, "interlevel_loss_forward", interlevel_loss_kernel, a, a.rays * kWarp);
 }
 
-void run(const InterlevelBoundBackward& a, const Queue& queue) {
-    launch<kRays>(queue, "interlevel_bound_backward", interlevel_bound_backward_kernel, a, a.rays);
+void run(const InterlevelLossBackward& a, const Queue& queue) {
+    launch(queue, "interlevel_loss_backward", interlevel_loss_backward_kernel, a, a.rays * a.envelope_bins);
 }
 
 }  // namespace nsg::cuda

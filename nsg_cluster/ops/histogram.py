@@ -1,4 +1,4 @@
-"""Histograms along rays: resampling, max-dilation and the interlevel bound.
+"""Histograms along rays: resampling, max-dilation and the interlevel loss.
 
 A histogram has edges ``t_0 <= ... <= t_n`` and in interval ``i``, from ``t_i`` to ``t_{i+1}``, the weight ``w_i >= 0``.
 Intervals contain their lower edge and not their upper one.
@@ -17,7 +17,9 @@ from nsg_cluster.ops import library
 from nsg_cluster.ops.arguments import Arguments
 from nsg_cluster.ops.reference import histogram as reference
 
-__all__ = ["dilate_histogram", "interlevel_bound", "sample_histogram"]
+__all__ = ["dilate_histogram", "interlevel_loss", "sample_histogram"]
+
+_SMALLEST_WEIGHT = torch.finfo(torch.float32).eps
 
 
 def _check_histogram(arguments: Arguments, edges: Tensor, weights: Tensor, *, prefix: str = "") -> None:
@@ -98,56 +100,64 @@ def dilate_histogram(
         return new_edges, new_weights
 
 
-def interlevel_bound(
+def interlevel_loss(
     edges: Float[Tensor, "rays edges"],
+    weights: Float[Tensor, "rays bins"],
     envelope_edges: Float[Tensor, "rays envelope_edges"],
     envelope_weights: Float[Tensor, "rays envelope_bins"],
-) -> Float[Tensor, "rays bins"]:
-    """Sum, for each interval, the weights of the envelope's intervals that overlap it (mip-NeRF 360, eq. 12).
+) -> Float[Tensor, " rays"]:
+    """Return by how much a coarser histogram of each ray fails to cover a finer one (mip-NeRF 360, eq. 13).
+
+    The weights of the finer one are constants; the smallest number that changes 1 is added where they divide.
 
     Args:
         edges: Edges of the finer histogram.
+        weights: Its weights.
         envelope_edges: Edges of the coarser one.
         envelope_weights: Weights of the coarser one; the result is differentiable in them.
 
     Returns:
-        Upper bound of each fine weight, if the two histograms agree.
+        The sum over intervals of ``max(0, w - bound)² / w``, where ``bound`` is the weight of all intervals of the
+        coarser histogram that overlap one of the finer (eq. 12). It is 0 where the two agree.
 
     Raises:
         TypeError: A tensor has a wrong dtype.
         ValueError: A tensor has a wrong shape or device.
     """
-    arguments = Arguments("interlevel_bound")
+    arguments = Arguments("interlevel_loss")
     _check_histogram(arguments, envelope_edges, envelope_weights, prefix="envelope_")
-    arguments.check("edges", edges, ("rays", "edges"))
-    arguments.require("the number of edges", edges.shape[1], allowed="1 or more", fits=edges.shape[1] >= 1)
-    kernels = library.kernels(edges)
+    _check_histogram(arguments, edges, weights)
+    kernels, weights = library.kernels(edges), weights.detach()
     if kernels is None:
-        return reference.interlevel_bound(edges, envelope_edges, envelope_weights)
-    bound: Tensor = _InterlevelBound.apply(  # type: ignore[no-untyped-call]
-        edges, envelope_edges, envelope_weights, kernels
+        return reference.interlevel_loss(
+            edges, weights, envelope_edges, envelope_weights, smallest_weight=_SMALLEST_WEIGHT
+        )
+    loss: Tensor = _InterlevelLoss.apply(  # type: ignore[no-untyped-call]
+        edges, weights, envelope_edges, envelope_weights, kernels
     )
-    return bound
+    return loss
 
 
-class _InterlevelBound(torch.autograd.Function):
+class _InterlevelLoss(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, *arguments: Any) -> Tensor:
         *tensors, kernels = arguments
-        edges, envelope_edges, envelope_weights = _plain(*tensors)
-        bound = edges.new_empty(edges.shape[0], edges.shape[1] - 1)
-        kernels.interlevel_bound_forward(edges, envelope_edges, envelope_weights, bound)
-        ctx.save_for_backward(edges, envelope_edges)
+        edges, weights, envelope_edges, envelope_weights = _plain(*tensors)
+        loss, slopes = edges.new_empty(edges.shape[0]), torch.empty_like(weights)
+        kernels.interlevel_loss_forward(
+            edges, weights, envelope_edges, envelope_weights, _SMALLEST_WEIGHT, loss, slopes
+        )
+        ctx.save_for_backward(edges, envelope_edges, slopes)
         ctx.kernels = kernels
-        return bound
+        return loss
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        edges, envelope_edges = ctx.saved_tensors
+        edges, envelope_edges, slopes = ctx.saved_tensors
         gradient = edges.new_empty(envelope_edges.shape[0], envelope_edges.shape[1] - 1)
-        ctx.kernels.interlevel_bound_backward(edges, envelope_edges, grad.contiguous(), gradient)
-        return None, None, gradient, None
+        ctx.kernels.interlevel_loss_backward(edges, envelope_edges, slopes, grad.contiguous(), gradient)
+        return None, None, None, gradient, None
 
 
 def _plain(*tensors: Tensor) -> list[Tensor]:

@@ -22,7 +22,7 @@ from nsg_cluster.core.errors import MachineError, did_you_mean
 
 __all__ = ["ABI", "choice", "describe", "kernel_targets", "kernels", "module"]
 
-ABI = 2
+ABI = 3
 """Version of the interface between this package and the compiled module."""
 
 CHOICES = ("auto", "torch", "cpu", "cuda")

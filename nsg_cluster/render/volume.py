@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from nsg_cluster.geometry.rays import RaySamples
-from nsg_cluster.ops.histogram import interlevel_bound
+from nsg_cluster.ops.histogram import interlevel_loss
 from nsg_cluster.ops.volume import composite, distortion
 from nsg_cluster.render.rendering import Rendering
 
@@ -23,7 +23,6 @@ __all__ = ["keep_samples", "ray_distortion", "ray_interlevel", "render_in_rounds
 Evaluate = Callable[[Int[Tensor, " chosen"]], tuple[Float[Tensor, " chosen"], Float[Tensor, "chosen 3"]]]
 
 _TINY = 1e-10
-_SMALLEST_WEIGHT = torch.finfo(torch.float32).eps
 
 
 def render_samples(
@@ -151,12 +150,10 @@ def ray_interlevel(rendering: Rendering) -> Float[Tensor, " rays"]:
     ``w`` are constants (mip-NeRF 360, https://arxiv.org/abs/2111.12077, eq. 13, where intervals are summed).
     """
     *proposals, found = rendering.histograms
-    weights = found.weights.detach()
     loss = torch.zeros_like(rendering.opacity)
     for proposal in proposals:
-        excess = (weights - interlevel_bound(found.edges, proposal.edges, proposal.weights)).clamp(min=0.0)
-        loss = loss + (excess.square() / (weights + _SMALLEST_WEIGHT)).mean(dim=1)
-    return loss
+        loss = loss + interlevel_loss(found.edges, found.weights, proposal.edges, proposal.weights)
+    return loss / found.weights.shape[1]
 
 
 def _ranges(

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from nsg_cluster.ops.histogram import interlevel_bound
+from nsg_cluster.ops.histogram import interlevel_loss
 from nsg_cluster.ops.volume import distortion
 from tests.benchmarks.measure import medians, ratios, taken_in_turn
 
@@ -54,7 +54,7 @@ def bound_by_pairs(edges: Tensor, envelope_edges: Tensor, envelope_weights: Tens
 
 def interlevel(weights: Tensor, bound: Tensor) -> Tensor:
     """Return eq. 13 of each ray."""
-    return ((weights - bound).clamp(min=0.0).square() / (weights + 1e-7)).sum(1)
+    return ((weights - bound).clamp(min=0.0).square() / (weights + torch.finfo(torch.float32).eps)).sum(1)
 
 
 def with_gradient(loss: Callable[[Tensor], Tensor], weights: Tensor) -> tuple[Tensor, Tensor]:
@@ -96,7 +96,7 @@ def run(device: str, peer: object) -> list[object]:
             return distortion(w.flatten(), starts, ends, offsets)
 
         def outer(w: Tensor, e: Tensor = edges, own: Tensor = weights, o: Tensor = outer_edges) -> Tensor:
-            return interlevel(own, interlevel_bound(e, o, w))
+            return interlevel_loss(e, own, o, w)
 
         def outer_by_pairs(w: Tensor, e: Tensor = edges, own: Tensor = weights, o: Tensor = outer_edges) -> Tensor:
             return interlevel(own, bound_by_pairs(e, o, w))

@@ -16,7 +16,7 @@ from nsg_cluster.ops.bits import morton_decode, morton_encode, pack_bits, unpack
 from nsg_cluster.ops.boxes import box_hits
 from nsg_cluster.ops.encode import HashGridLayout, hash_encode, spherical_harmonics, trunc_exp
 from nsg_cluster.ops.frequency import frequency_encode, integrated_encode
-from nsg_cluster.ops.histogram import dilate_histogram, interlevel_bound, sample_histogram
+from nsg_cluster.ops.histogram import dilate_histogram, interlevel_loss, sample_histogram
 from nsg_cluster.ops.lens import camera_directions
 from nsg_cluster.ops.march import intersect_box
 from nsg_cluster.ops.merge import merge_by_depth
@@ -158,7 +158,7 @@ def _sample(rays: int, generator: Generator) -> Inputs:
 def _envelope(rays: int, generator: Generator) -> Inputs:
     coarse = _histogram(rays, generator, bins=21)
     return {
-        "edges": _histogram(rays, generator)["edges"],
+        **_histogram(rays, generator),
         "envelope_edges": coarse["edges"],
         "envelope_weights": coarse["weights"],
     }
@@ -305,7 +305,7 @@ CASES = (
         draw=_histogram,
         tolerance=1e-4,
     ),
-    Case(name="interlevel_bound", run=interlevel_bound, draw=_envelope, differentiable=("envelope_weights",)),
+    Case(name="interlevel_loss", run=interlevel_loss, draw=_envelope, differentiable=("envelope_weights",)),
     *(_lens_case(lens) for lens in ("pinhole", "opencv", "fisheye")),
     Case(name="intersect_box", run=intersect_box, draw=_box),
     Case(name="box_hits", run=box_hits, draw=_boxes, tolerance=1e-4),

@@ -1,4 +1,4 @@
-"""Histograms along rays: resampling, max-dilation, interlevel bound."""
+"""Histograms along rays: resampling, max-dilation, interlevel loss."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import Generator, Tensor
 
-from nsg_cluster.ops.histogram import dilate_histogram, interlevel_bound, sample_histogram
+from nsg_cluster.ops.histogram import dilate_histogram, interlevel_loss, sample_histogram
+from nsg_cluster.ops.reference.histogram import interlevel_bound
 
 
 def random_histogram(rays: int, bins: int, generator: Generator) -> tuple[Tensor, Tensor]:
@@ -72,37 +73,50 @@ def test_backends_agree_on_dilation(
     agree(lambda t, w: dilate_histogram(t, w, dilation, lowest=0.05, highest=0.9), inputs, tolerance=1e-4)
 
 
-def test_the_bound_sums_what_overlaps_by_hand(backend: str) -> None:
+def test_the_bound_sums_what_overlaps_by_hand() -> None:
     envelope = torch.tensor([[0.0, 1, 2, 3]]), torch.tensor([[1.0, 10, 100]])
     edges = torch.tensor([[-1.0, 0, 0.5, 1.5, 3, 4]])
     # Before the envelope; within its first interval; across a border; up to its end; behind it.
     assert interlevel_bound(edges, *envelope).tolist() == [[0, 1, 11, 110, 0]]
 
 
-def test_a_histogram_is_its_own_bound(backend: str, generator: Generator) -> None:
-    edges, weights = random_histogram(6, 20, generator)
-    torch.testing.assert_close(interlevel_bound(edges, edges, weights), weights, rtol=1e-5, atol=1e-5)
+def test_the_loss_is_what_each_interval_has_beyond_its_bound_by_hand(backend: str) -> None:
+    envelope_edges = torch.tensor([[0.0, 1, 2, 3]])
+    envelope_weights = torch.tensor([[1.0, 10, 100]], requires_grad=True)
+    edges, weights = torch.tensor([[-1.0, 0, 0.5, 1.5, 3, 4]]), torch.tensor([[2.0, 4, 11, 120, 8]])
+    loss = interlevel_loss(edges, weights, envelope_edges, envelope_weights)
+    # The bounds are 0, 1, 11, 110 and 0.
+    torch.testing.assert_close(loss, torch.tensor([2.0 + 9 / 4 + 0 + 100 / 120 + 8]))
+    loss.sum().backward()
+    torch.testing.assert_close(envelope_weights.grad, -2 * torch.tensor([[3 / 4, 10 / 120, 10 / 120]]))
 
 
-def test_the_bound_holds_for_every_rebinned_histogram(backend: str, generator: Generator) -> None:
+def test_an_envelope_that_holds_all_that_is_within_it_costs_nothing(backend: str, generator: Generator) -> None:
     edges, weights = random_histogram(6, 30, generator)
     coarse_edges, coarse_weights = edges[:, ::5].contiguous(), weights.view(6, 6, 5).sum(2)
-    assert (interlevel_bound(edges, coarse_edges, coarse_weights) >= weights - 1e-5).all()
+    assert (interlevel_loss(edges, weights, coarse_edges, coarse_weights) < 1e-9).all()
+    assert (interlevel_loss(edges, weights, edges, weights) < 1e-9).all()
+    assert (interlevel_loss(edges, weights, coarse_edges, coarse_weights / 2) > 1e-3).all()
 
 
-def test_the_definition_of_the_bound_has_the_right_gradient(generator: Generator) -> None:
+def test_the_definition_of_the_loss_has_the_right_gradient(generator: Generator) -> None:
     edges, weights = (tensor.double() for tensor in random_histogram(3, 5, generator))
-    fine = torch.rand(3, 9, generator=generator, dtype=torch.float64).sort(1).values
-    assert torch.autograd.gradcheck(lambda w: interlevel_bound(fine, edges, w), (weights.requires_grad_(),))
+    fine, found = (tensor.double() for tensor in random_histogram(3, 8, generator))
+    found = found + 0.1  # an interval without weight has a kink where its bound is 0
+    assert torch.autograd.gradcheck(lambda w: interlevel_loss(fine, found, edges, w), (weights.requires_grad_(),))
 
 
 @pytest.mark.parametrize(("rays", "bins", "envelope"), [(0, 4, 3), (1, 1, 1), (50, 32, 64), (5, 64, 7)])
-def test_backends_agree_on_the_bound(
+def test_backends_agree_on_the_loss(
     agree: Callable[..., None], generator: Generator, rays: int, bins: int, envelope: int
 ) -> None:
     edges, weights = random_histogram(rays, envelope, generator)
-    fine, _ = random_histogram(rays, bins, generator)
-    agree(lambda w: interlevel_bound(fine, edges, w), (weights.requires_grad_(),), tolerance=1e-4)
+    fine, found = random_histogram(rays, bins, generator)
+    # Edges that coincide, and intervals without width.
+    fine[:, : min(bins, envelope) // 2] = edges[:, : min(bins, envelope) // 2]
+    fine = fine.sort(1).values
+    fine[:, bins // 2] = fine[:, bins // 2 + 1]
+    agree(lambda w: interlevel_loss(fine, found, edges, w), (weights.requires_grad_(),), tolerance=1e-4)
 
 
 def test_views_are_sampled_like_copies(backend: str, generator: Generator) -> None:
@@ -122,5 +136,5 @@ def test_wrong_arguments_get_a_sentence(backend: str, unchecked_shapes: None) ->
         dilate_histogram(torch.zeros(2, 1), torch.zeros(2, 0), 0.1, lowest=0.0, highest=1.0)
     with pytest.raises(ValueError, match="dilation is -1, expected 0 or more"):
         dilate_histogram(edges, torch.zeros(2, 4), -1, lowest=0.0, highest=1.0)
-    with pytest.raises(ValueError, match=r"interlevel_bound: edges has shape \(3, 5\), expected \(rays=2, edges\)"):
-        interlevel_bound(torch.zeros(3, 5), edges, torch.zeros(2, 4))
+    with pytest.raises(ValueError, match=r"interlevel_loss: edges has shape \(2, 5\), expected \(rays=2, 4\)"):
+        interlevel_loss(edges, torch.zeros(2, 3), edges, torch.zeros(2, 4))

@@ -87,8 +87,8 @@ def test_data_and_results_pass_through_scratch_in_every_attempt(person: UserOfCl
     person.write(data / "transforms_train.json", "{}")
     # Slurm lets a job that is queued again wait for two minutes: there one attempt must do.
     is_cut = person.cluster.name != "slurm"
-    # Nine seconds until the warning: at most 180 steps in each attempt.
-    file = person.spec(description="reads", steps=240, walltime="12s" if is_cut else "null")
+    # Twelve seconds until the warning: at most 240 steps in each attempt.
+    file = person.spec(description="reads", steps=300, walltime="16s" if is_cut else "null")
     made = next(line for line in file.read_text().splitlines() if line.startswith("data:"))
     person.write(file, file.read_text().replace(made, f"data: {{kind: blender, root: {data}}}"))
     argv = ["submit", str(file), "resources.scratch={data: true, results: true}", "--site", person.site, "--detach"]

@@ -1,4 +1,4 @@
-"""Histograms along rays: resampling, max-dilation and the interlevel bound, in plain PyTorch.
+"""Histograms along rays: resampling, max-dilation and the interlevel loss, in plain PyTorch.
 
 A histogram has edges ``t_0 <= ... <= t_n`` and in interval ``i``, from ``t_i`` to ``t_{i+1}``, the weight ``w_i >= 0``.
 Intervals contain their lower edge and not their upper one.
@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-__all__ = ["dilate_histogram", "interlevel_bound", "sample_histogram"]
+__all__ = ["dilate_histogram", "interlevel_bound", "interlevel_loss", "sample_histogram"]
 
 
 def sample_histogram(
@@ -95,3 +95,27 @@ def interlevel_bound(
     below = torch.cat([torch.zeros_like(envelope_weights[:, :1]), envelope_weights.cumsum(1)], dim=1)
     is_any = first < until
     return torch.where(is_any, below.gather(1, until) - below.gather(1, first), 0.0)
+
+
+def interlevel_loss(
+    edges: Float[Tensor, "rays edges"],
+    weights: Float[Tensor, "rays bins"],
+    envelope_edges: Float[Tensor, "rays envelope_edges"],
+    envelope_weights: Float[Tensor, "rays envelope_bins"],
+    *,
+    smallest_weight: float,
+) -> Float[Tensor, " rays"]:
+    """Return by how much a coarser histogram of each ray fails to cover a finer one (mip-NeRF 360, eq. 13).
+
+    Args:
+        edges: Edges of the finer histogram.
+        weights: Its weights.
+        envelope_edges: Edges of the coarser one.
+        envelope_weights: Weights of the coarser one; the result is differentiable in them.
+        smallest_weight: Added to a weight by which is divided.
+
+    Returns:
+        The sum over intervals of ``max(0, w - bound)² / w``.
+    """
+    excess = (weights - interlevel_bound(edges, envelope_edges, envelope_weights)).clamp(min=0.0)
+    return (excess * (excess / (weights + smallest_weight))).sum(1)
