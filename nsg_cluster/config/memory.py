@@ -82,7 +82,7 @@ def estimate_memory(experiment: Experiment, *, image_bytes: int | None = None) -
         weights = FLOAT * network_parameters(model)
         first = later = FLOAT * floats_of_a_ray(model) * train.rays
         cells = visits = 0
-    kept = (5 if train.ema_decay is not None else 4) * weights
+    kept = (4 + (train.ema_decay is not None) + (train.optimizer.lookahead is not None)) * weights
     # The optimizer has no state yet in the first step, which may have many more samples than the later ones.
     peak = max(kept - 2 * weights + first, kept + max(later, visits))
     return MemoryEstimate(

@@ -23,6 +23,15 @@ Background = Literal["white", "black", "random"]
 Beta = Annotated[float, Field(ge=0, lt=1)]
 
 
+class LookaheadConfig(Config):
+    """Weights that go ahead and part of the way back (Zhang et al., https://arxiv.org/abs/1907.08610)."""
+
+    every: Annotated[int, Field(ge=2)] = 6
+    """Steps ahead."""
+    share: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    """Part of the way that remains of them."""
+
+
 class OptimizerConfig(Config):
     """What moves the weights."""
 
@@ -42,6 +51,9 @@ class OptimizerConfig(Config):
     """L2 penalty on network weights (never on the hash grid)."""
     max_grad_norm: PositiveFloat | None = None
     """Clip gradients to this norm; no clipping by default."""
+    lookahead: LookaheadConfig | None = None
+    """Go ahead by this optimizer for some steps, and part of the way back; ``kind: radam`` with ``lookahead: {}`` is
+    Ranger. Not by default."""
 
 
 class ScheduleConfig(Config):
@@ -195,10 +207,12 @@ class TrainConfig(Config):
             wrong.append(f"optimizer.backend '{self.optimizer.backend}' is of kind 'adam'; leave it out")
         if self.center_crop is not None and self.pixels == "error_map":
             wrong.append("pixels 'error_map' draws from whole images; leave center_crop out, or take 'uniform'")
-        if self.reptile is not None and (self.ema_decay is not None or self.pixels != "uniform"):
+        if self.reptile is not None and (
+            self.ema_decay is not None or self.optimizer.lookahead is not None or self.pixels != "uniform"
+        ):
             wrong.append(
-                "reptile draws pixels of one object after another and keeps weights itself; leave out pixels "
-                "and ema_decay"
+                "reptile draws pixels of one object after another and keeps weights itself; leave out pixels, "
+                "ema_decay and optimizer.lookahead"
             )
         if wrong:
             raise ValueError("\n".join(wrong))

@@ -71,6 +71,8 @@ class Snapshot:
     """Field evaluations aimed at in the next step: fewer than configured where memory was short."""
     average: dict[str, Any] | None = None
     """Parameters that are evaluated instead of the model's own, if any are kept: a running mean, or Reptile's start."""
+    slow: dict[str, Any] | None = None
+    """The slow weights of Lookahead, if there are any."""
     errors: Tensor | None = None
     """What the error map remembers, if there is one."""
     loss_scale: tuple[float, int] = (1.0, 0)
@@ -122,7 +124,8 @@ def load_newest(
             report(str(error))
             continue
         _check_identity(path, json.loads(document.pop("identity")), identity)
-        return Snapshot(**{name: document[name] for name in Snapshot.__dataclass_fields__})
+        # What a later version has added is not in an older one's file, and has its default.
+        return Snapshot(**{name: document[name] for name in Snapshot.__dataclass_fields__ if name in document})
     return None
 
 

@@ -18,6 +18,7 @@ from nsg_cluster.training.average import WeightAverage
 from nsg_cluster.training.checkpoint import Snapshot
 from nsg_cluster.training.error_map import ErrorMap
 from nsg_cluster.training.generators import mix
+from nsg_cluster.training.lookahead import Lookahead
 from nsg_cluster.training.object_start import begin_from
 from nsg_cluster.training.optimizer import build_optimizer
 from nsg_cluster.training.precision import LossScale, use_precision
@@ -39,6 +40,7 @@ class State:
     average: WeightAverage | None
     error_map: ErrorMap | None
     loss_scale: LossScale
+    lookahead: Lookahead | None = None
     step: int = 0
     """Optimizer steps done."""
     restart: int = 0
@@ -68,7 +70,7 @@ def new_state(
         begin_from(model, Path(start))
     use_precision(model, config, device)
     optimizer = build_optimizer(model, config.optimizer)
-    has_map = config.pixels == "error_map"
+    has_map, ahead = config.pixels == "error_map", config.optimizer.lookahead
     return State(
         model=model,
         optimizer=optimizer,
@@ -77,6 +79,7 @@ def new_state(
         average=_average(model, optimizer, config),
         error_map=ErrorMap(len(cameras), cameras.height, cameras.width, device) if has_map else None,
         loss_scale=LossScale(is_used=config.precision == "float16"),
+        lookahead=None if ahead is None else Lookahead(model, every=ahead.every, share=ahead.share),
         restart=restart,
     )
 
@@ -96,6 +99,8 @@ def restore(state: State, snapshot: Snapshot) -> None:
     state.step, state.rays, state.samples = snapshot.step, snapshot.rays, snapshot.samples
     if state.average is not None and snapshot.average is not None:
         state.average.load(snapshot.average)
+    if state.lookahead is not None and snapshot.slow is not None:
+        state.lookahead.load(snapshot.slow)
     if state.error_map is not None and snapshot.errors is not None:
         state.error_map.errors.copy_(snapshot.errors)
     state.loss_scale.factor, state.loss_scale.good_steps = snapshot.loss_scale
@@ -112,8 +117,9 @@ def begin_with(state: State, weights: Mapping[str, Tensor]) -> tuple[str, ...]:
     if not fitting:
         raise CheckpointError("none of the weights fits the model; train.start_from must name a run of the same model")
     state.model.load_state_dict(ours | fitting)
-    if state.average is not None:
-        state.average.load(dict(state.model.named_parameters()))
+    for kept in (state.average, state.lookahead):
+        if kept is not None:
+            kept.load(dict(state.model.named_parameters()))
     return tuple(name for name in ours if name not in fitting)
 
 
@@ -130,6 +136,7 @@ def snapshot_of(state: State, *, cpu_s: float, wall_s: float) -> Snapshot:
         optimizer=state.optimizer.state_dict(),
         samples=state.samples,
         average=None if state.average is None else state.average.state(),
+        slow=None if state.lookahead is None else state.lookahead.state(),
         errors=None if state.error_map is None else state.error_map.errors,
         loss_scale=(state.loss_scale.factor, state.loss_scale.good_steps),
     )

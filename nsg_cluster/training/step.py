@@ -85,6 +85,8 @@ def take_step(
         clip_gradients(state.model, config.optimizer)
         state.optimizer.step()
     state.step += 1
+    if state.lookahead is not None:
+        state.lookahead.update(state.step)
     if state.average is not None:
         state.average.update(state.step)
     if state.samples is not None:

@@ -31,6 +31,7 @@ def test_more_of_anything_takes_more() -> None:
     weights, samples = estimate()
     assert estimate(train={"samples": 1 << 16})[1] > 4 * samples
     assert estimate(train={"ema_decay": 0.9})[0] == pytest.approx(weights * 5 / 4)
+    assert estimate(train={"optimizer": {"lookahead": {}}})[0] == pytest.approx(weights * 5 / 4)
     assert estimate(model={"hash_grid": {"log2_table_size": 19}})[0] > 5 * weights
     assert estimate(model={"hidden_width": 128})[1] > samples
     assert estimate(model={"sampler": {"kind": "proposal"}})[0] > 5 * weights, "the proposals have grids of their own"

@@ -68,6 +68,7 @@ ALL_OPTIONS: dict[str, Any] = {
         "precision": "bfloat16",
         "samples": 512,
         "loss": {"distortion": 1e-3},
+        "optimizer": {"lookahead": {"every": 3}},
     },
 }
 
