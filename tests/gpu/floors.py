@@ -27,10 +27,12 @@ from torch.nn.functional import normalize
 
 from nsg_cluster.ops.adam import adam_step
 from nsg_cluster.ops.bits import pack_bits
+from nsg_cluster.ops.boxes import box_hits
 from nsg_cluster.ops.encode import HashGridLayout, hash_encode, spherical_harmonics, trunc_exp
 from nsg_cluster.ops.frequency import integrated_encode
-from nsg_cluster.ops.histogram import sample_histogram
+from nsg_cluster.ops.histogram import interlevel_loss, sample_histogram
 from nsg_cluster.ops.march import march_occupancy
+from nsg_cluster.ops.merge import merge_by_depth
 from nsg_cluster.ops.mlp import mlp
 from nsg_cluster.ops.volume import composite, distortion
 from tests.gpu.device import why_not
@@ -262,6 +264,62 @@ def other_rows() -> Iterator[Row]:
     )
 
 
+def interlevel_rows() -> Iterator[Row]:
+    """Thirty-two intervals of a ray, and a proposal of sixty-four."""
+    rays = 1 << 16
+    (edges, weights), (outer_edges, outer_weights) = (
+        (torch.rand(rays, bins + 1, device="cuda").sort(1).values, torch.rand(rays, bins, device="cuda"))
+        for bins in (32, 64)
+    )
+    outer_weights.requires_grad_()
+    read, slopes = size_of(edges, outer_edges), size_of(weights)
+    yield from forward_and_backward(
+        "interlevel_loss, 32 of 64",
+        [outer_weights],
+        lambda: interlevel_loss(edges, weights, outer_edges, outer_weights),
+        num_bytes=(
+            read + size_of(weights, outer_weights) + slopes + 4.0 * rays,
+            read + slopes + 4.0 * rays + size_of(outer_weights),
+        ),
+    )
+
+
+def street_rows() -> Iterator[Row]:
+    """A street of forty boxes, and the samples in those that are hit merged with sixty-four of the background."""
+    rays, boxes, per_hit, behind = 1 << 17, 40, 7, 64
+    directions = normalize(torch.randn(rays, 3, device="cuda") * torch.tensor([1.0, 0.1, 1.0], device="cuda"), dim=1)
+    maps = torch.eye(3, 4, device="cuda").repeat(boxes, 1, 1)
+    maps[:, :, 3] = 10 * (torch.rand(boxes, 3, device="cuda") - 0.5) * torch.tensor([1.0, 0.1, 1.0], device="cuda")
+    zeros = torch.zeros(rays, dtype=torch.int64, device="cuda")
+    table = torch.arange(boxes, device="cuda")[None]
+
+    def hit() -> tuple[Tensor, ...]:
+        return box_hits(torch.zeros_like(directions), directions, zeros, maps, table)
+
+    entry, leave, _, _, hit_offsets = hit()
+    yield Row(
+        name=f"box_hits, {rays} rays, {len(entry)} hits of {boxes} boxes",
+        work=hit,
+        num_bytes=size_of(directions, directions, zeros, hit_offsets) + 24.0 * len(entry),
+        is_captured=False,
+    )
+    steps = torch.linspace(0, 1, per_hit, device="cuda")
+    behind_starts = (20 * torch.rand(rays, behind, device="cuda")).sort(1).values
+    starts = torch.cat([behind_starts.flatten(), (entry[:, None] + (leave - entry)[:, None] * steps).flatten()])
+    offsets, hits = torch.arange(rays + 1, device="cuda") * behind, torch.arange(len(entry), device="cuda")
+    yield Row(
+        name=f"merge_by_depth, {len(starts)} samples",
+        work=lambda: merge_by_depth(
+            *(starts, starts, offsets, hits, hit_offsets),
+            per_hit=per_hit,
+            background_is_points=True,
+            hits_are_points=True,
+        ),
+        num_bytes=(4.0 + 28.0) * len(starts) + 8.0 * len(hits) + 3 * size_of(offsets),
+        is_captured=False,
+    )
+
+
 def march_rows() -> Iterator[Row]:
     """A ball that fills a tenth of the box; the floor counts what is written."""
     resolution, rays = 128, 1 << 16
@@ -351,7 +409,10 @@ def main() -> int:
         return 1
     torch.manual_seed(0)
     device = rates()
-    sources = (hash_rows, tiny_cuda_nn_rows, network_rows, volume_rows, other_rows, march_rows)
+    sources = (
+        *(hash_rows, tiny_cuda_nn_rows, network_rows, volume_rows, other_rows),
+        *(interlevel_rows, street_rows, march_rows),
+    )
     rows: list[dict[str, Any]] = []
     for source in sources:
         for row in source():
