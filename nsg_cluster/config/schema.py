@@ -168,7 +168,8 @@ class ResourcesConfig(Config):
     """What each task needs from the machine it runs on."""
 
     gpus: Annotated[int, Field(ge=0, le=64)] | None = None
-    """GPUs of a task; by default those that the machine has, or one where a site sells pieces of nodes."""
+    """GPUs of a task; by default those that the machine has; on a cluster one for each of ``train.processes`` where
+    these are several, or one where a site sells pieces of nodes."""
     cpus: PositiveInt | None = None
     """CPU cores of a task, and its threads; by default those of the site's piece, or the machine's."""
     memory: Memory | None = None
@@ -243,6 +244,16 @@ class Experiment(Config):
     def _names_a_model(self) -> Experiment:
         if isinstance(self.data, ObjectsData) and not self.data.model and self.sweep is None:
             raise ValueError("data.model is missing: name the file of a 3D model, or name many with sweep.models")
+        return self
+
+    @model_validator(mode="after")
+    def _has_a_gpu_for_each_process(self) -> Experiment:
+        gpus, processes = self.resources.gpus, self.train.processes
+        if gpus and gpus < processes and self.train.device != "cpu":
+            raise ValueError(
+                f"train.processes: {processes} processes need a GPU each, and resources.gpus is {gpus}; set it to "
+                f"{processes}, or leave it out"
+            )
         return self
 
     @model_validator(mode="after")

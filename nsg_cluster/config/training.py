@@ -173,6 +173,9 @@ class TrainConfig(Config):
     optimizer: OptimizerConfig = OptimizerConfig()
     schedule: ScheduleConfig = ScheduleConfig()
     loss: LossConfig = LossConfig()
+    processes: Annotated[int, Field(ge=1, le=16)] = 1
+    """Processes of one node that train one model: each renders its share of every batch, on a GPU of its own, or on
+    its share of the CPU threads."""
     ema_decay: Annotated[float, Field(gt=0, lt=1)] | None = None
     """Evaluate a running mean of the weights, of which this part is kept at each step; the weights themselves by
     default."""

@@ -16,10 +16,9 @@ from torch.autograd.function import once_differentiable
 from nsg_cluster.ops import library
 from nsg_cluster.ops.arguments import Arguments
 from nsg_cluster.ops.reference import histogram as reference
+from nsg_cluster.ops.reference.histogram import SMALLEST_WEIGHT
 
 __all__ = ["dilate_histogram", "interlevel_loss", "sample_histogram"]
-
-_SMALLEST_WEIGHT = torch.finfo(torch.float32).eps
 
 
 def _check_histogram(arguments: Arguments, edges: Tensor, weights: Tensor, *, prefix: str = "") -> None:
@@ -108,7 +107,7 @@ def interlevel_loss(
 ) -> Float[Tensor, " rays"]:
     """Return by how much a coarser histogram of each ray fails to cover a finer one (mip-NeRF 360, eq. 13).
 
-    The weights of the finer one are constants; the smallest number that changes 1 is added where they divide.
+    The weights of the finer one are constants; ``SMALLEST_WEIGHT`` is added where they divide.
 
     Args:
         edges: Edges of the finer histogram.
@@ -129,9 +128,7 @@ def interlevel_loss(
     _check_histogram(arguments, edges, weights)
     kernels, weights = library.kernels(edges), weights.detach()
     if kernels is None:
-        return reference.interlevel_loss(
-            edges, weights, envelope_edges, envelope_weights, smallest_weight=_SMALLEST_WEIGHT
-        )
+        return reference.interlevel_loss(edges, weights, envelope_edges, envelope_weights)
     loss: Tensor = _InterlevelLoss.apply(  # type: ignore[no-untyped-call]
         edges, weights, envelope_edges, envelope_weights, kernels
     )
@@ -144,9 +141,7 @@ class _InterlevelLoss(torch.autograd.Function):
         *tensors, kernels = arguments
         edges, weights, envelope_edges, envelope_weights = _plain(*tensors)
         loss, slopes = edges.new_empty(edges.shape[0]), torch.empty_like(weights)
-        kernels.interlevel_loss_forward(
-            edges, weights, envelope_edges, envelope_weights, _SMALLEST_WEIGHT, loss, slopes
-        )
+        kernels.interlevel_loss_forward(edges, weights, envelope_edges, envelope_weights, SMALLEST_WEIGHT, loss, slopes)
         ctx.save_for_backward(edges, envelope_edges, slopes)
         ctx.kernels = kernels
         return loss

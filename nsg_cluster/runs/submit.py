@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from nsg_cluster.config.compose import dump, load
-from nsg_cluster.config.schema import Experiment, ResourcesConfig
+from nsg_cluster.config.schema import Experiment
 from nsg_cluster.config.site import Site, load_site
 from nsg_cluster.config.sweep import expand, spec_hash
 from nsg_cluster.core.errors import ConfigError, MachineError, RunError
@@ -93,7 +93,7 @@ def make_plan(
     check_provisions(found, elements)
     request = Request(
         max_parallel=max_parallel or experiment.resources.max_parallel,
-        tasks=tuple(_task_request(element.resources) for element in elements),
+        tasks=tuple(_task_request(element, is_local=found.scheduler == "local") for element in elements),
     )
     reference = str(Path(site).absolute()) if site and Path(site).is_file() else found.name
     placement = None if found.scheduler == "local" else place_request(found, request)
@@ -136,10 +136,13 @@ def _image(site: Site, elements: Sequence[Experiment], placement: Placement | No
     return choose(site, elements[0], architecture=architecture)
 
 
-def _task_request(resources: ResourcesConfig) -> TaskRequest:
-    limit, memory = resources.walltime, resources.memory
+def _task_request(element: Experiment, *, is_local: bool) -> TaskRequest:
+    resources, processes = element.resources, element.train.processes
+    limit, memory, gpus = resources.walltime, resources.memory, resources.gpus
+    if gpus is None and processes > 1 and not is_local and element.train.device != "cpu":
+        gpus = processes
     return TaskRequest(
-        gpus=resources.gpus,
+        gpus=gpus,
         walltime_s=parse_duration(limit) if limit else None,
         cpus=resources.cpus,
         memory_bytes=parse_memory(memory) if memory else None,

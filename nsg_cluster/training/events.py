@@ -51,15 +51,22 @@ def disk_errors() -> Iterator[None]:
 
 
 class Events:
-    """Writes events from one step on; a context manager that closes what it opened."""
+    """Writes events from one step on; a context manager that closes what it opened.
 
-    def __init__(self, paths: TaskPaths) -> None:
-        self._paths = paths
+    Args:
+        paths: Of the task.
+        is_silent: Write nothing: another process does.
+    """
+
+    def __init__(self, paths: TaskPaths, *, is_silent: bool = False) -> None:
+        self._paths, self.is_silent = paths, is_silent
         self._board: Any = None
 
     def begin(self, step: int) -> None:
         """Forget the scalars after ``step``, which will come again, and go on from there; notices stay."""
         self.close()
+        if self.is_silent:
+            return
         with disk_errors():
             self._paths.root.mkdir(parents=True, exist_ok=True)
             kept = [event for event in read_jsonl(self._paths.events) if "notice" in event or event["step"] <= step]
@@ -75,6 +82,8 @@ class Events:
 
     def notice(self, step: int, text: str, level: Level = "info") -> None:
         """Append a sentence for people, and log it."""
+        if self.is_silent:
+            return
         log.log(LEVELS[level], "step %d: %s", step, text)
         with disk_errors():
             append_jsonl(self._paths.events, {"step": step, "time": time.time(), "notice": text, "level": level})

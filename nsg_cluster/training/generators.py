@@ -33,9 +33,9 @@ def mix(*words: int) -> int:
 
 
 def step_generator(
-    seed: int, *, restart: int = 0, step: int = 0, purpose: Purpose, device: torch.device | str = "cpu"
+    seed: int, *, restart: int = 0, step: int = 0, purpose: Purpose, rank: int = 0, device: torch.device | str = "cpu"
 ) -> torch.Generator:
-    """Return the generator of one purpose at one step of one start of a training."""
+    """Return the generator of one purpose at one step of one start of a training, in one of its processes."""
     generator = torch.Generator(device)
-    generator.manual_seed(mix(seed, restart, step, _PURPOSES.index(purpose)))
+    generator.manual_seed(mix(seed, restart, step, _PURPOSES.index(purpose) + len(_PURPOSES) * rank))
     return generator

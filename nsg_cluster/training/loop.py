@@ -30,9 +30,11 @@ from nsg_cluster.training import checkpoint
 from nsg_cluster.training.device import prepare_device
 from nsg_cluster.training.events import Events, disk_errors
 from nsg_cluster.training.guards import death
+from nsg_cluster.training.processes import team_of
 from nsg_cluster.training.reports import Clock, Reports
 from nsg_cluster.training.state import State, begin_with, new_state, restore, snapshot_of
 from nsg_cluster.training.step import take_step
+from nsg_cluster.training.team import Team
 
 __all__ = ["TrainResult", "train"]
 
@@ -70,33 +72,47 @@ def train(experiment: Experiment, paths: TaskPaths, *, stop: StopSignal) -> Trai
         MachineError: The device is missing.
         TrainingError: A value is not finite, the last allowed start is dead, or the disk is full.
     """
+    with team_of(experiment, paths, work=_follow) as team:
+        return _train(experiment, paths, team, stop=stop)
+
+
+def _follow(experiment: Experiment, paths: TaskPaths, team: Team) -> None:
+    """Train in a process that does not lead."""
+    _train(experiment, paths, team, stop=StopSignal())
+
+
+def _train(experiment: Experiment, paths: TaskPaths, team: Team, *, stop: StopSignal) -> TrainResult:
     config = experiment.train
-    device = prepare_device(config)
+    device = prepare_device(config, rank=team.rank, size=team.size)
     scene = load_scene(experiment.data)
     images = scene.train.images.nbytes + scene.test.images.nbytes
     log.info("memory: %s", estimate_memory(experiment, image_bytes=images).sentence())
     batches = RayBatches(scene.train, device)
     if config.loss.sky > 0 and batches.sky is None:
         raise ConfigError("train.loss.sky: these data have no class maps with a sky; leave it out")
-    with Events(paths) as events:
-        state, clock = _resume(experiment, paths, scene, events, device)
-        reports = Reports(experiment, paths, scene.test, events, clock=clock, device=device)
-        keeper = _Keeper(experiment, paths, clock, saved_step=state.step)
+    requested = None
+    with Events(paths, is_silent=not team.leads) as events:
+        state, clock = _resume(experiment, paths, scene, events, device=device, team=team)
+        reports = Reports(experiment, paths, scene.test, events, clock=clock, device=device) if team.leads else None
+        keeper = _Keeper(experiment, paths, clock, saved_step=state.step, is_silent=not team.leads)
         while state.step < config.steps:
-            done = take_step(experiment, batches, state, notice=partial(_warn, events, state.step))
-            reports.step_done(done, state)
+            done = take_step(experiment, batches, state, team=team, notice=partial(_warn, events, state.step))
+            requested = team.agreed(stop.requested)
+            clock.cpu_of_others_s = team.cpu_of_others_s
+            if reports is not None:
+                reports.step_done(done, state)
             if done.vitals is not None and (reason := death(done.vitals)) is not None:
                 state = _start_again(experiment, paths, scene, events, dead=state, device=device, reason=reason)
-            elif stop.requested is not None:
+            elif requested is not None:
                 break
             elif keeper.is_due():
                 keeper.save(state)
         keeper.save(state)
-        if experiment.model.poses is not None:
+        if experiment.model.poses is not None and team.leads:
             write_poses(paths, scene.train, state, device)
     return TrainResult(
         step=state.step,
-        stopped=stop.requested if state.step < config.steps else None,
+        stopped=requested if state.step < config.steps else None,
         cpu_s=clock.cpu_s,
         wall_s=clock.wall_s,
         restarts=state.restart,
@@ -104,9 +120,13 @@ def train(experiment: Experiment, paths: TaskPaths, *, stop: StopSignal) -> Trai
 
 
 def _resume(
-    experiment: Experiment, paths: TaskPaths, scene: Scene, events: Events, device: torch.device
+    experiment: Experiment, paths: TaskPaths, scene: Scene, events: Events, *, device: torch.device, team: Team
 ) -> tuple[State, Clock]:
-    """Return the state of the newest good checkpoint, or a new one."""
+    """Return the state of the newest good checkpoint, or a new one.
+
+    Raises:
+        TrainingError: Processes have found different checkpoints.
+    """
     passed_over: list[str] = []
     snapshot = checkpoint.load_newest(
         paths.checkpoints, identity=checkpoint.identity(experiment), report=passed_over.append
@@ -117,12 +137,16 @@ def _resume(
     if snapshot is not None:
         restore(state, snapshot)
         clock = Clock(snapshot.cpu_s, snapshot.wall_s)
+    # Nothing is written before all have read.
+    if team.sums([state.step]) != [state.step * team.size]:
+        raise TrainingError(f"{paths.checkpoints}: the processes of train.processes see different checkpoints there")
     events.begin(state.step)
     if snapshot is None and experiment.train.start_from is not None:
         events.notice(0, _begin_elsewhere(state, Path(experiment.train.start_from)))
     for text in passed_over:
         events.notice(state.step, text, "warning")
-    checkpoint.set_aside_newer(paths.checkpoints, state.step)
+    if team.leads:
+        checkpoint.set_aside_newer(paths.checkpoints, state.step)
     if snapshot is not None:
         events.notice(state.step, f"continued from the checkpoint of step {state.step}")
         if snapshot.threads != torch.get_num_threads():
@@ -162,7 +186,8 @@ def _start_again(
             "or lower train.optimizer.learning_rate"
         )
     # The checkpoints of a dead start would be taken for the newest ones.
-    checkpoint.discard(paths.checkpoints)
+    if not events.is_silent:
+        checkpoint.discard(paths.checkpoints)
     events.begin(0)
     events.notice(0, f"{text}; training starts again from another seed", "warning")
     return new_state(experiment, scene, device, restart=dead.restart + 1)
@@ -187,8 +212,11 @@ def write_poses(paths: TaskPaths, views: Views, state: State, device: torch.devi
 class _Keeper:
     """Writes checkpoints when it is time."""
 
-    def __init__(self, experiment: Experiment, paths: TaskPaths, clock: Clock, *, saved_step: int) -> None:
+    def __init__(
+        self, experiment: Experiment, paths: TaskPaths, clock: Clock, *, saved_step: int, is_silent: bool
+    ) -> None:
         self._config, self._folder, self._clock = experiment.train, paths.checkpoints, clock
+        self._is_silent = is_silent
         self._identity = checkpoint.identity(experiment)
         self._saved_step, self._saved_at_s = saved_step, time.monotonic()
 
@@ -197,8 +225,8 @@ class _Keeper:
         return time.monotonic() - self._saved_at_s >= self._config.checkpoint_every_s
 
     def save(self, state: State) -> None:
-        """Write a checkpoint, unless this very state is already on disk."""
-        if state.step == self._saved_step:
+        """Write a checkpoint, unless this very state is already on disk or another process writes."""
+        if state.step == self._saved_step or self._is_silent:
             return
         snapshot = snapshot_of(state, cpu_s=self._clock.cpu_s, wall_s=self._clock.wall_s)
         with disk_errors():

@@ -28,11 +28,13 @@ class Clock:
     wall_before_s: float = 0.0
     cpu_began_s: float = field(default_factory=time.process_time)
     wall_began_s: float = field(default_factory=time.monotonic)
+    cpu_of_others_s: float = 0.0
+    """CPU time of the other processes of this attempt."""
 
     @property
     def cpu_s(self) -> float:
         """CPU time so far."""
-        return self.cpu_before_s + time.process_time() - self.cpu_began_s
+        return self.cpu_before_s + time.process_time() - self.cpu_began_s + self.cpu_of_others_s
 
     @property
     def wall_s(self) -> float:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float, Int
@@ -20,6 +21,7 @@ from nsg_cluster.training.objective import Score, background_colors, score
 from nsg_cluster.training.optimizer import clip_gradients, set_learning_rates
 from nsg_cluster.training.reptile import task_of
 from nsg_cluster.training.state import State
+from nsg_cluster.training.team import ALONE, Team
 
 __all__ = ["MAX_RAYS", "MIN_RAYS", "Step", "next_rays", "take_step"]
 
@@ -44,17 +46,27 @@ class Step:
 class _Forward:
     """A batch, rendered and compared, its gradients computed."""
 
+    pixels: Int[Tensor, " rays"]
     batch: RayBatch
-    truth: Tensor
     background: Tensor
     color: Tensor
     opacity: Tensor
     num_samples: int
     score: Score
 
+    @property
+    def truth(self) -> Tensor:
+        """True colors of the rays over the background."""
+        return self.batch.truth(self.background, self.color)
+
 
 def take_step(
-    experiment: Experiment, batches: RayBatches, state: State, *, notice: Callable[[str], None] = lambda _: None
+    experiment: Experiment,
+    batches: RayBatches,
+    state: State,
+    *,
+    team: Team = ALONE,
+    notice: Callable[[str], None] = lambda _: None,
 ) -> Step:
     """Do one optimizer step and choose the number of rays of the next.
 
@@ -62,6 +74,7 @@ def take_step(
         experiment: What is trained.
         batches: The training images.
         state: Goes one step on.
+        team: The processes that share the step, each of which calls this.
         notice: Called with a sentence when memory is short and the step is done with fewer rays.
 
     Raises:
@@ -78,7 +91,7 @@ def take_step(
         step=state.step,
         steps=config.steps,
     )
-    while (done := _forward_within_memory(experiment, batches, state)) is None:
+    while (done := _forward_within_memory(experiment, batches, state, team)) is None:
         notice(_halve(state))
     if state.loss_scale.unscale(state.model, state.step + 1):
         check_finite(state.model, done.score, state.step + 1)
@@ -107,48 +120,70 @@ def next_rays(rays: int, samples: int, target: int) -> int:
     return max(MIN_RAYS, min(wanted, 2 * rays, MAX_RAYS))
 
 
-def _forward_within_memory(experiment: Experiment, batches: RayBatches, state: State) -> _Forward | None:
-    """Return None if the memory of the GPU was full; by then all that was in it is gone."""
-    try:
-        return _forward(experiment, batches, state)
-    except torch.cuda.OutOfMemoryError:
-        pass
+def _forward_within_memory(experiment: Experiment, batches: RayBatches, state: State, team: Team) -> _Forward | None:
+    """Return None if the memory of a GPU was full; by then all that was in it is gone."""
+    done = None
+    with suppress(torch.cuda.OutOfMemoryError):
+        done = _forward(experiment, batches, state, team)
+    (full,) = team.sums([done is None])
+    if done is not None and not full:
+        return _together(done, state, team)
+    done = None
     state.optimizer.zero_grad()
     torch.cuda.empty_cache()
     return None
 
 
-def _forward(experiment: Experiment, batches: RayBatches, state: State) -> _Forward:
-    """Render a batch and compute gradients."""
+def _forward(experiment: Experiment, batches: RayBatches, state: State, team: Team) -> _Forward:
+    """Draw a batch, render this process's share of it and compute gradients."""
     config, model, device = experiment.train, state.model, batches.pixels.device
 
-    def generator(purpose: Purpose) -> Generator:
-        return step_generator(experiment.seed, restart=state.restart, step=state.step, purpose=purpose, device=device)
+    def generator(purpose: Purpose, rank: int = 0) -> Generator:
+        return step_generator(
+            experiment.seed, restart=state.restart, step=state.step, purpose=purpose, rank=rank, device=device
+        )
 
     model.before_step(state.step, generator("occupancy"))
     pixels = _draw(experiment, batches, state, generator("batch"))
     batch = batches.at(pixels)
     background = background_colors(config.background, state.rays, generator=generator("background"), device=device)
     state.optimizer.zero_grad()
-    jitter = generator("jitter") if config.jitter else None
-    size = config.rays_at_once or state.rays
+    jitter = generator("jitter", team.rank) if config.jitter else None
+    mine, size = team.share(state.rays), config.rays_at_once or state.rays
     done = [
         _pass(config, state, batch[part], background[part], jitter, share=len(background[part]) / state.rays)
-        for part in (slice(first, first + size) for first in range(0, state.rays, size))
+        for part in (slice(first, min(first + size, mine.stop)) for first in range(mine.start, mine.stop, size))
     ]
     color, opacity = (torch.cat([getattr(each, name).detach() for each, _ in done]) for name in ("color", "opacity"))
-    truth = batch.truth(background, color)
-    if state.error_map is not None:
-        state.error_map.update(pixels, (color - truth).square().mean(dim=1))
     return _Forward(
+        pixels=pixels,
         batch=batch,
-        truth=truth,
         background=background,
         color=color,
         opacity=opacity,
         num_samples=sum(len(each.samples) for each, _ in done),
         score=done[0][1] if len(done) == 1 else _sum([part for _, part in done]),
     )
+
+
+def _together(done: _Forward, state: State, team: Team) -> _Forward:
+    """Return what all processes have found; gradients are those of the whole batch then, in each of them."""
+    team.sum_gradients(state.model)
+    if team.size > 1:
+        seen = team.gather(torch.cat([done.color, done.opacity[:, None]], dim=1), state.rays)
+        (samples,) = team.sums([done.num_samples])
+        done = replace(
+            done, color=seen[:, :3], opacity=seen[:, 3], num_samples=int(samples), score=_total(done.score, team)
+        )
+    if state.error_map is not None:
+        state.error_map.update(done.pixels, (done.color - done.truth).square().mean(dim=1))
+    return done
+
+
+def _total(mine: Score, team: Team) -> Score:
+    """Return the score of a batch from the shares of all processes."""
+    loss, error, *terms = team.total(torch.stack([mine.loss, mine.squared_error, *mine.terms.values()])).unbind()
+    return Score(loss=loss, squared_error=error, terms=dict(zip(mine.terms, terms, strict=True)))
 
 
 def _pass(

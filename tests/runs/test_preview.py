@@ -47,6 +47,13 @@ def test_limits_resources_cost_and_its_day_are_told(bench: Bench) -> None:
     assert "cost      not known: the site has no rates" in ahead(bench, "tsubame4").lines
 
 
+def test_processes_of_one_training_get_a_gpu_each(bench: Bench) -> None:
+    lines = list(ahead(bench, "abci3", "train.processes=4").lines)
+    assert lines[0].startswith("resources 1 x rt_HF (8 GPUs,")
+    assert "#SBATCH --gpus-per-node=4" in ahead(bench, "slurm", "train.processes=4").script.splitlines()
+    assert "--gpus" not in ahead(bench, "slurm", "train.processes=4", "train.device=cpu").script
+
+
 def test_what_does_not_fit_together_is_said(bench: Bench) -> None:
     checks = ahead(bench, "abci3", "train.device=cpu").checks
     assert [check.found for check in checks if not check.ok] == [

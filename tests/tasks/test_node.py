@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -53,9 +55,11 @@ def shown(person: UserOfCluster, job: str) -> str:
 def holding(*folders: Path) -> list[Path]:
     """Return the files that hold the token."""
     found = []
-    for path in (path for folder in folders for path in folder.rglob("*")):
-        if path.is_file() and not path.is_symlink() and TOKEN.encode() in path.read_bytes():
-            found.append(path)
+    places = (Path(place, name) for folder in folders for place, _, names in os.walk(folder) for name in names)
+    for path in places:
+        with suppress(FileNotFoundError):  # the scheduler removes files of jobs that have ended
+            if path.is_file() and not path.is_symlink() and TOKEN.encode() in path.read_bytes():
+                found.append(path)
     return found
 
 

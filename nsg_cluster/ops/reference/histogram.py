@@ -10,7 +10,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-__all__ = ["dilate_histogram", "interlevel_bound", "interlevel_loss", "sample_histogram"]
+__all__ = ["SMALLEST_WEIGHT", "dilate_histogram", "interlevel_bound", "interlevel_loss", "sample_histogram"]
+
+SMALLEST_WEIGHT = torch.finfo(torch.float32).eps
+"""Added to a weight by which is divided."""
 
 
 def sample_histogram(
@@ -102,8 +105,6 @@ def interlevel_loss(
     weights: Float[Tensor, "rays bins"],
     envelope_edges: Float[Tensor, "rays envelope_edges"],
     envelope_weights: Float[Tensor, "rays envelope_bins"],
-    *,
-    smallest_weight: float,
 ) -> Float[Tensor, " rays"]:
     """Return by how much a coarser histogram of each ray fails to cover a finer one (mip-NeRF 360, eq. 13).
 
@@ -112,10 +113,9 @@ def interlevel_loss(
         weights: Its weights.
         envelope_edges: Edges of the coarser one.
         envelope_weights: Weights of the coarser one; the result is differentiable in them.
-        smallest_weight: Added to a weight by which is divided.
 
     Returns:
         The sum over intervals of ``max(0, w - bound)² / w``.
     """
     excess = (weights - interlevel_bound(edges, envelope_edges, envelope_weights)).clamp(min=0.0)
-    return (excess * (excess / (weights + smallest_weight))).sum(1)
+    return (excess * (excess / (weights + SMALLEST_WEIGHT))).sum(1)
