@@ -80,3 +80,8 @@ def tiny(**changes: Any) -> Experiment:
         base = TINY.get(key)
         document[key] = {**base, **value} if isinstance(base, dict) and isinstance(value, dict) else value
     return Experiment.model_validate(document)
+
+
+def many(**changes: Any) -> Experiment:
+    """Return the experiment with two processes and other changes of ``train``."""
+    return tiny(train={"processes": 2, "threads": 2, "steps": 12, **changes})
