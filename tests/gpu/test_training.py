@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from nsg_cluster.core.paths import TaskPaths
+from nsg_cluster.core.signals import StopSignal
 from nsg_cluster.data.batches import RayBatches
 from nsg_cluster.data.loaders import load_scene
+from nsg_cluster.training.checkpoint import newest_weights
+from nsg_cluster.training.loop import train
 from nsg_cluster.training.state import new_state
 from nsg_cluster.training.step import take_step
 from tests.gpu.device import NEEDS_GPU
-from tests.training.tiny import ALL_OPTIONS, tiny
+from tests.training.tiny import ALL_OPTIONS, many, tiny
 
 pytestmark = NEEDS_GPU
 
@@ -36,6 +41,18 @@ def trained_psnr(model: dict[str, Any], train: dict[str, Any]) -> float:
 @pytest.mark.parametrize("model", [{}, ALL_OPTIONS["model"]], ids=["occupancy", "all-options"])
 def test_every_precision_learns(model: dict[str, Any], precision: str) -> None:
     assert trained_psnr(model, {"precision": precision}) > 15, "the images before anything is learned have about 10"
+
+
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="there are fewer than two CUDA devices")
+def test_two_gpus_arrive_where_one_does(tmp_path: Path) -> None:
+    weights = []
+    for processes in (1, 2):
+        experiment = many(device="cuda", jitter=False, processes=processes)
+        paths = TaskPaths(tmp_path / str(processes))
+        assert train(experiment, paths, stop=StopSignal()).step == 12
+        weights.append(newest_weights(paths.root))
+    for name, of_one in weights[0].items():
+        torch.testing.assert_close(weights[1][name], of_one, rtol=1e-3, atol=1e-4, msg=name)
 
 
 def test_memory_that_is_really_full_halves_the_rays() -> None:
