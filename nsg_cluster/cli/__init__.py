@@ -5,6 +5,7 @@ Every verb imports what it needs when it runs, so that ``--help`` and ``status``
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -19,12 +20,13 @@ from nsg_cluster.cli.image import image
 from nsg_cluster.cli.look import doctor, logs, report, status
 from nsg_cluster.cli.submit import script, submit
 from nsg_cluster.cli.work import evaluate, export, render, train
-from nsg_cluster.core.errors import NsgError
+from nsg_cluster.core.errors import NsgError, refusals_told
 
 __all__ = ["command", "main"]
 
 PROGRAM = "python launch.py"
 INTERRUPTED = 130
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 WORKFLOW = (
     submit,
     script,
@@ -89,7 +91,7 @@ for _verb in WORKFLOW:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit status."""
     try:
-        result = command.main(args=None if argv is None else list(argv), prog_name=PROGRAM, standalone_mode=False)
+        status = _run(list(sys.argv[1:] if argv is None else argv))
         sys.stdout.flush()
     except click.ClickException as error:
         error.show()
@@ -97,11 +99,34 @@ def main(argv: Sequence[str] | None = None) -> int:
     except NsgError as error:
         click.echo(f"error: {error}", err=True)
         return error.exit_status
-    except (click.Abort, KeyboardInterrupt):
+    except click.Abort:
         click.echo("interrupted", err=True)
         return INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read our output has enough of it. Python would complain once more when it closes the stream.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except KeyboardInterrupt:
+        click.echo("\ninterrupted", err=True)  # below the terminal's ^C
+        return INTERRUPTED
+    except OSError as error:
+        return _unwritten(error)
+    return status
+
+
+def _run(argv: list[str]) -> int:
+    # Click's own `main` ends the program with status 1 where the reader of our output has gone.
+    try:
+        with refusals_told(), command.make_context(PROGRAM, argv) as context:
+            result = command.invoke(context)
+    except click.exceptions.Exit as done:
+        return done.exit_code
     return result if isinstance(result, int) else 0
+
+
+def _unwritten(error: OSError) -> int:
+    """Return the exit status where standard output cannot be written; any other error is a fault of ours."""
+    if not isinstance(error, BrokenPipeError) and (error.errno not in FULL or error.filename):
+        raise error
+    # Python would complain once more when it closes the stream.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if isinstance(error, BrokenPipeError):  # whoever read our output has enough of it
+        return 0
+    click.echo(f"error: standard output cannot be written: {error.strerror}; write it to another place", err=True)
+    return NsgError.exit_status

@@ -12,7 +12,7 @@ from nsg_cluster.cli import options
 from nsg_cluster.cli.submit import follow_option, wait_option
 
 if TYPE_CHECKING:
-    from nsg_cluster.core.paths import RunPaths
+    from nsg_cluster.core.paths import RunPaths, StoragePaths
     from nsg_cluster.runs.status import RunRow
 
 __all__ = ["cancel", "clean", "resubmit"]
@@ -21,7 +21,8 @@ __all__ = ["cancel", "clean", "resubmit"]
 @click.command()
 @options.runs
 @options.tasks
-def cancel(*, runs: tuple[str, ...], tasks: tuple[int, ...]) -> int:
+@options.home_site
+def cancel(*, runs: tuple[str, ...], tasks: tuple[int, ...], site: str | None) -> int:
     r"""Stop runs, after a checkpoint; what waits is never started.
 
     \b
@@ -35,7 +36,7 @@ def cancel(*, runs: tuple[str, ...], tasks: tuple[int, ...]) -> int:
     from nsg_cluster.runs.control import cancel as cancel_run
     from nsg_cluster.runs.find import find_runs
 
-    found = find_runs(runs, options.storage_of())
+    found = find_runs(runs, options.storage_of(site))
     rows = [cancel_run(run, tasks) for run in found]
     stopped = True
     for row in rows:
@@ -57,10 +58,11 @@ def _counted(*, wanted_states: list[str]) -> str:
 
 @click.command()
 @options.runs
+@options.home_site
 @follow_option
 @wait_option
 @options.as_json
-def resubmit(*, runs: tuple[str, ...], follow: bool, wait: bool, as_json: bool) -> int:
+def resubmit(*, runs: tuple[str, ...], site: str | None, follow: bool, wait: bool, as_json: bool) -> int:
     r"""Run again what has not succeeded, from its newest checkpoint.
 
     \b
@@ -78,7 +80,7 @@ def resubmit(*, runs: tuple[str, ...], follow: bool, wait: bool, as_json: bool) 
     from nsg_cluster.runs.find import find_runs, run_id
     from nsg_cluster.runs.status import read_run
 
-    found = find_runs(runs, options.storage_of())
+    found = find_runs(runs, options.storage_of(site))
     again = {run: len(control.resubmit(run)) for run in found}
     if len(found) == 1 and again[found[0]]:
         return attend(found[0], follow=follow, wait=wait, as_json=as_json)
@@ -97,7 +99,8 @@ def resubmit(*, runs: tuple[str, ...], follow: bool, wait: bool, as_json: bool) 
 @click.option("--failed", is_flag=True, help="Every run that has ended without success.")
 @click.option("--older-than", metavar="AGE", help="Every run that is older, such as 30d or 12h.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def clean(*, runs: tuple[str, ...], failed: bool, older_than: str | None, yes: bool) -> int:
+@options.home_site
+def clean(*, runs: tuple[str, ...], failed: bool, older_than: str | None, yes: bool, site: str | None) -> int:
     r"""Remove run folders with everything in them.
 
     \b
@@ -113,8 +116,8 @@ def clean(*, runs: tuple[str, ...], failed: bool, older_than: str | None, yes: b
         raise click.UsageError("name runs, or choose them with --failed or --older-than")
     from nsg_cluster.runs.clean import check_removable, remove, remove_leftovers
 
-    chosen = _chosen(runs, failed=failed, older_than=older_than)
-    storage = options.storage_of()
+    storage = options.storage_of(site)
+    chosen = _chosen(runs, storage, failed=failed, older_than=older_than)
     for run, row in chosen:
         check_removable(run, row, storage)
         click.echo(f"{row.id}  {row.state:<9}  {row.folder}")
@@ -128,14 +131,16 @@ def clean(*, runs: tuple[str, ...], failed: bool, older_than: str | None, yes: b
     return 0
 
 
-def _chosen(runs: tuple[str, ...], *, failed: bool, older_than: str | None) -> list[tuple[RunPaths, RunRow]]:
+def _chosen(
+    runs: tuple[str, ...], storage: StoragePaths, *, failed: bool, older_than: str | None
+) -> list[tuple[RunPaths, RunRow]]:
     """Return the runs that are named, or all, as far as every condition holds; conditions pass over running ones."""
     from nsg_cluster.core.units import parse_duration
     from nsg_cluster.runs.find import find_runs
     from nsg_cluster.runs.status import read_run
 
     age_s = parse_duration(older_than) if older_than else 0
-    found = [(run, read_run(run)) for run in find_runs(runs, options.storage_of())]
+    found = [(run, read_run(run)) for run in find_runs(runs, storage)]
     if failed:
         found = [(run, row) for run, row in found if row.is_final and row.state != "succeeded"]
     if older_than:

@@ -121,7 +121,7 @@ def _refuse_existing(folder: Path, option: str) -> None:
 @click.command()
 @click.argument("file", metavar="FILE.yaml")
 @options.overrides
-@options.site
+@options.home_site
 @click.option("--out", metavar="FOLDER", type=click.Path(path_type=Path), help="Where pictures go.")
 @click.option("--views", metavar="N", type=click.IntRange(min=0), default=3, help="Views to draw into: 3.")
 @options.as_json

@@ -36,20 +36,26 @@ def attend(run: RunPaths, *, follow: bool, wait: bool, as_json: bool) -> int:
         wait: Wait in silence; goes before ``follow``.
         as_json: Print one JSON document at the end; progress goes to standard error.
     """
-    from nsg_cluster.runs import follow as runs_follow
-    from nsg_cluster.runs.find import run_id
-    from nsg_cluster.runs.status import read_run
-
     if not follow and not wait:
+        from nsg_cluster.runs.find import run_id
+        from nsg_cluster.runs.status import read_run
+
         options.print_json(read_run(run).to_json()) if as_json else click.echo(run_id(run))
         return 0
-    if not wait and not as_json:
-        click.echo(f"run {run_id(run)} in {run.root}")
     try:
-        row = runs_follow.follow(run, display(silent=wait, as_json=as_json))
-    except KeyboardInterrupt:
+        row = _follow(run, silent=wait, as_json=as_json)
+    except KeyboardInterrupt:  # the run has begun: from here on, loading modules included, it is ended with us
         return _interrupt(run)
     return conclude(row, silent=wait, as_json=as_json)
+
+
+def _follow(run: RunPaths, *, silent: bool, as_json: bool) -> RunRow:
+    from nsg_cluster.runs.find import run_id
+    from nsg_cluster.runs.follow import follow
+
+    if not silent and not as_json:
+        click.echo(f"run {run_id(run)} in {run.root}")
+    return follow(run, display(silent=silent, as_json=as_json))
 
 
 def display(*, silent: bool, as_json: bool) -> Display:
@@ -62,14 +68,13 @@ def display(*, silent: bool, as_json: bool) -> Display:
 def _interrupt(run: RunPaths) -> int:
     """Cancel a run at Control-C; a second one does not wait for its end."""
     from nsg_cluster.runs.control import cancel
-    from nsg_cluster.runs.find import run_id
 
     click.echo("\nstopping after a checkpoint …", err=True)
     with contextlib.suppress(KeyboardInterrupt):
         row = cancel(run, wait_s=CANCEL_WAIT_S)
         if not row.is_final:
             click.echo("some tasks are still writing their checkpoints", err=True)
-    click.echo(f"continue with: python launch.py resubmit {run_id(run)}", err=True)
+    click.echo(f"continue with: python launch.py resubmit {options.word_for(run)}", err=True)
     return INTERRUPTED
 
 
@@ -131,20 +136,19 @@ def _print_metrics(row: RunRow) -> None:
         click.echo(f"{task.name:<{width}}  {task.psnr:6.2f}  {ssim:>6}")
     if len(scored) > SHOWN_TASKS:
         click.echo(
-            f"and {len(scored) - SHOWN_TASKS} more; all of them: python launch.py report {row.id} --format markdown"
+            f"and {len(scored) - SHOWN_TASKS} more; all of them: "
+            f"python launch.py report {options.word_for(RunPaths(row.folder))} --format markdown"
         )
 
 
 def _print_failures(row: RunRow) -> None:
-    from nsg_cluster.runs.find import run_id
-
     bad = [task for task in row.tasks if task.status.state != "succeeded"]
     for task in bad[:SHOWN_TASKS]:
         _print_failure(task)
     if len(bad) > SHOWN_TASKS:
         click.echo(f"and {len(bad) - SHOWN_TASKS} more", err=True)
     if bad:
-        word = run_id(RunPaths(row.folder))
+        word = options.word_for(RunPaths(row.folder))
         click.echo(f"run again what has not succeeded: python launch.py resubmit {word}", err=True)
 
 

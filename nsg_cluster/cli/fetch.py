@@ -32,7 +32,7 @@ SECONDS_BETWEEN_LINES = 10.0
     help="results, logs or checkpoints; may be given again. Default: results and logs.",
 )
 @options.tasks
-@options.site
+@options.home_site
 @options.as_json
 def fetch(
     *, run: str, dest: Path, parts: tuple[str, ...], tasks: tuple[int, ...], site: str | None, as_json: bool

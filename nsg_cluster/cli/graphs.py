@@ -45,7 +45,7 @@ def import_nsg(*, source: Path, destination: Path, root: str | None, step: int |
 @click.option("--size", type=click.IntRange(8, 8192), default=1242, show_default=True, help="Width of the images.")
 @click.option("--frames", metavar="RANGES", help="Frames such as '65-80'; all of the run by default.")
 @click.option("--cameras", type=click.Choice(["left", "right", "both"]), default="both", show_default=True)
-@options.site
+@options.home_site
 @options.as_json
 def stand_in(
     *, run: str, destination: Path, size: int, frames: str | None, cameras: str, site: str | None, as_json: bool

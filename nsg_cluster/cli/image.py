@@ -168,7 +168,7 @@ def check(*, name: str, site: str | None, resource_type: str | None, as_json: bo
 
 @image.command()
 @click.argument("name", metavar="[IMAGE]", required=False)
-@options.site
+@options.home_site
 @options.as_json
 def show(*, name: str | None, site: str | None, as_json: bool) -> int:
     r"""List the images in storage, or tell what is known about one.

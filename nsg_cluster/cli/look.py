@@ -26,13 +26,15 @@ HOME = "\033[H\033[J"
 @click.command()
 @click.argument("runs", metavar="[RUN]...", nargs=-1)
 @click.option("--watch", is_flag=True, help="Show it again every two seconds until everything has ended.")
+@options.home_site
 @options.as_json
-def status(*, runs: tuple[str, ...], watch: bool, as_json: bool) -> int:
+def status(*, runs: tuple[str, ...], watch: bool, site: str | None, as_json: bool) -> int:
     r"""Show what became of runs: of all, or of those that are named.
 
     \b
       python launch.py status
       python launch.py status @last --watch
+      python launch.py status --site abci3           runs in the storage of another site than yours
       python launch.py status k3x9a2 --json          folder, state, steps, psnr, ssim of each task
 
     A run of several tasks that is named alone is shown task by task. States: queued, running, succeeded, failed,
@@ -48,7 +50,7 @@ def status(*, runs: tuple[str, ...], watch: bool, as_json: bool) -> int:
     from nsg_cluster.runs.find import find_runs
     from nsg_cluster.runs.status import read_rows
 
-    storage = options.storage_of()
+    storage = options.storage_of(site)
     readers = _readers(find_runs(runs, storage))
     while True:
         rows = read_rows(readers)
@@ -90,7 +92,8 @@ def _readers(runs: Sequence[RunPaths]) -> list[RunReader]:
 @options.task
 @click.option("-f", "--follow", is_flag=True, help="Go on printing until the run has ended.")
 @click.option("--stderr", is_flag=True, help="What was written to standard error instead of standard output.")
-def logs(*, run: str, task: int | None, follow: bool, stderr: bool) -> int:
+@options.home_site
+def logs(*, run: str, task: int | None, follow: bool, stderr: bool, site: str | None) -> int:
     r"""Print what the tasks of a run have said, over all attempts.
 
     \b
@@ -104,7 +107,7 @@ def logs(*, run: str, task: int | None, follow: bool, stderr: bool) -> int:
     from nsg_cluster.runs.logs import follow_logs, read_logs
     from nsg_cluster.runs.status import RunReader
 
-    found = find_run(run, options.storage_of())
+    found = find_run(run, options.storage_of(site))
     chosen = choose_tasks(found, [] if task is None else [task])
     reader, paths = RunReader(found), [found.task(index) for index in chosen]
     files = [
@@ -115,7 +118,20 @@ def logs(*, run: str, task: int | None, follow: bool, stderr: bool) -> int:
         follow_logs(files, _write, is_over=lambda: _have_ended(reader.read(), chosen))
     else:
         read_logs(files, _write)
+    if not stderr:
+        _tell_failures(found, reader.read(), chosen)
     return 0
+
+
+def _tell_failures(run: RunPaths, row: RunRow, tasks: Sequence[int]) -> None:
+    """Say on standard error which tasks have failed: why stands in their other log."""
+    from nsg_cluster.core.logs import printable
+
+    for task in (row.tasks[index] for index in tasks):
+        if task.status.state in {"failed", "lost"}:
+            click.echo(f"task {task.index} {task.status.state}: {printable(task.status.reason)}", err=True)
+            which = f" --task {task.index}" if len(row.tasks) > 1 else ""
+            click.echo(f"  its standard error: python launch.py logs {options.word_for(run)}{which} --stderr", err=True)
 
 
 def _have_ended(row: RunRow, tasks: Sequence[int]) -> bool:
@@ -138,7 +154,8 @@ def _write(block: bytes) -> None:
     show_default=True,
     help="A page with curves, pictures and videos; or a table with a row for each task.",
 )
-def report(*, runs: tuple[str, ...], out: Path | None, form: str) -> int:
+@options.home_site
+def report(*, runs: tuple[str, ...], out: Path | None, form: str, site: str | None) -> int:
     r"""Write one page about runs, or print a table of them.
 
     \b
@@ -155,7 +172,7 @@ def report(*, runs: tuple[str, ...], out: Path | None, form: str) -> int:
     from nsg_cluster.report.tables import csv, markdown
     from nsg_cluster.runs.find import LAST, find_runs
 
-    folders = [run.root for run in find_runs(runs or (LAST,), options.storage_of())]
+    folders = [run.root for run in find_runs(runs or (LAST,), options.storage_of(site))]
     if form == "html":
         click.echo(write_report(folders, out))
         return 0

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from nsg_cluster.core.paths import StoragePaths
+    from nsg_cluster.core.paths import RunPaths, StoragePaths
     from nsg_cluster.runs.finding import Finding
 
 __all__ = [
     "as_json",
+    "home_site",
     "overrides",
     "print_findings",
     "print_json",
@@ -24,6 +25,7 @@ __all__ = [
     "storage_of",
     "task",
     "tasks",
+    "word_for",
 ]
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -32,6 +34,9 @@ run = click.argument("run", metavar="RUN")
 runs = click.argument("runs", metavar="RUN...", nargs=-1, required=True)
 overrides = click.argument("overrides", metavar="[KEY=VALUE]...", nargs=-1)
 site = click.option("--site", metavar="NAME", help="Site to run on: a name, or a YAML file. Default: yours, or local.")
+home_site = click.option(
+    "--site", metavar="NAME", help="Site whose storage is meant: a name, or a YAML file. Default: yours, or local."
+)
 task = click.option("--task", metavar="N", type=click.IntRange(min=0), help="Only this task of a sweep.")
 tasks = click.option(
     "--task", "tasks", metavar="N", type=click.IntRange(min=0), multiple=True, help="Only this task; may be repeated."
@@ -71,3 +76,17 @@ def storage_of(site_name: str | None = None) -> StoragePaths:
     from nsg_cluster.config.site import load_site
 
     return StoragePaths(Path(load_site(site_name).storage))
+
+
+def word_for(run: RunPaths) -> str:
+    """Return what a command without ``--site`` finds a run by: its id, or its folder outside of the default storage."""
+    import shlex
+    from contextlib import suppress
+
+    from nsg_cluster.core.errors import ConfigError
+    from nsg_cluster.runs.find import run_id
+
+    with suppress(ConfigError):  # the default site may want what the one that was named does not
+        if run.root.parent.parent == storage_of().runs:
+            return run_id(run)
+    return shlex.quote(str(run.root))

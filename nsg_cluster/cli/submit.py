@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -86,11 +87,20 @@ def submit(
     if dry_run:
         _print_plan(plan, as_json=as_json)
         return 0
-    for note in plan.image.notes if plan.image else ():
+    for note in _notes(plan):
         click.echo(f"note: {note}", err=True)
     from nsg_cluster.cli.ending import attend
 
     return attend(runs_submit.submit(plan), follow=follow, wait=wait, as_json=as_json)
+
+
+def _notes(plan: Plan) -> Iterator[str]:
+    """Yield what the user should know, though it forbids nothing."""
+    yield from plan.image.notes if plan.image else ()
+    if plan.placement:
+        from nsg_cluster.runs.preview import doubts
+
+        yield from doubts(plan, plan.placement)
 
 
 def _named(words: tuple[str, ...], storage: StoragePaths) -> list[RunPaths]:
@@ -122,7 +132,7 @@ def _print_plan(plan: Plan, *, as_json: bool) -> None:
     from nsg_cluster.config.compose import dump
     from nsg_cluster.config.memory import estimate_memory
     from nsg_cluster.config.sweep import spec_hash
-    from nsg_cluster.runs.preview import preview
+    from nsg_cluster.runs.preview import checks_of_data, preview
 
     folder = plan.storage.runs / plan.experiment.name
     hashes = [spec_hash(element) for element in plan.elements]
@@ -150,7 +160,8 @@ def _print_plan(plan: Plan, *, as_json: bool) -> None:
     limit = f", at most {parallel} at a time" if parallel else ""
     click.echo(f"# {len(plan.elements)} task(s) on site {plan.site.name} ({plan.site.scheduler}){limit}")
     click.echo(f"# run folder: {folder}/<time>-<id>")
-    for line in (*(plan.image.lines() if plan.image else ()), *(ahead.lines if ahead else ())):
+    checks = ahead.lines if ahead else map(str, checks_of_data(plan))
+    for line in (*(plan.image.lines() if plan.image else ()), *checks):
         click.echo(f"# {line}")
     if ahead:
         click.echo(f"---\n# script\n{ahead.script}", nl=False)

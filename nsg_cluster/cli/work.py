@@ -57,7 +57,7 @@ def train(*, what: str, overrides: tuple[str, ...], site: str | None, as_json: b
         click.echo(f"run {_run_id(run)} in {run.root}")
     row, interrupted = run_in_foreground(run, display(silent=False, as_json=as_json))
     if interrupted:
-        click.echo(f"continue with: python launch.py resubmit {row.id}", err=True)
+        click.echo(f"continue with: python launch.py resubmit {options.word_for(run)}", err=True)
         return INTERRUPTED
     return conclude(row, silent=False, as_json=as_json)
 
@@ -65,7 +65,7 @@ def train(*, what: str, overrides: tuple[str, ...], site: str | None, as_json: b
 @click.command()
 @what_argument
 @options.overrides
-@options.site
+@options.home_site
 @options.task
 @options.as_json
 def evaluate(*, what: str, overrides: tuple[str, ...], site: str | None, task: int | None, as_json: bool) -> int:
@@ -86,7 +86,7 @@ def evaluate(*, what: str, overrides: tuple[str, ...], site: str | None, task: i
 @click.command()
 @what_argument
 @options.overrides
-@options.site
+@options.home_site
 @options.task
 @options.as_json
 def render(*, what: str, overrides: tuple[str, ...], site: str | None, task: int | None, as_json: bool) -> int:
@@ -108,7 +108,7 @@ def render(*, what: str, overrides: tuple[str, ...], site: str | None, task: int
 @click.command()
 @what_argument
 @options.overrides
-@options.site
+@options.home_site
 @options.task
 @options.as_json
 def export(*, what: str, overrides: tuple[str, ...], site: str | None, task: int | None, as_json: bool) -> int:

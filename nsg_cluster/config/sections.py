@@ -59,7 +59,7 @@ def below(models: Models, key: str) -> Models:
     """Return the models of the section under a key, none where it holds something else."""
     annotations = [fields[key] for fields in map(_fields, models) if key in fields]
     members = dict.fromkeys(member for annotation in annotations for member in _alternatives(annotation))
-    return tuple(member for member in members if isinstance(member, type) and issubclass(member, BaseModel))
+    return tuple(member for member in members if _is_model(member))
 
 
 def is_table(models: Models, key: str) -> bool:
@@ -73,9 +73,31 @@ def models_at(model: type[BaseModel], mapping: Mapping[str, Any], path: KeyPath)
     models: Models = (model,)
     here: Any = mapping
     for key in path:
-        here = here.get(key) if isinstance(here, Mapping) else None
-        models = narrowed(below(models, str(key)), here)
+        here = _at(here, key)
+        models = narrowed(_inside(models, key), here)
     return models
+
+
+def _at(here: Any, key: str | int) -> Any:
+    """Return what stands under a key or a number of a list, or nothing."""
+    if isinstance(here, Mapping):
+        return here.get(key)
+    return here[key] if isinstance(here, list) and isinstance(key, int) and key < len(here) else None
+
+
+def _inside(models: Models, key: str | int) -> Models:
+    """Return the models under a key, where it holds a list those of its elements; under a number the models stay."""
+    if isinstance(key, int):
+        return models
+    annotations = [fields[key] for fields in map(_fields, models) if key in fields]
+    members = [member for annotation in annotations for member in _alternatives(annotation)]
+    elements = [get_args(member)[0] for member in members if get_origin(member) is tuple]
+    found = dict.fromkeys(element for element in elements if _is_model(element))
+    return below(models, key) or tuple(found)
+
+
+def _is_model(member: Any) -> bool:
+    return isinstance(member, type) and issubclass(member, BaseModel)
 
 
 def narrowed(models: Models, section: Any) -> Models:
@@ -85,7 +107,7 @@ def narrowed(models: Models, section: Any) -> Models:
 
 
 def path_of(model: type[BaseModel], mapping: Mapping[str, Any], location: KeyPath) -> KeyPath:
-    """Return the path of keys for an error location of pydantic, which also names the kinds of sections."""
+    """Return the path of keys for an error location of pydantic, which also names kinds of sections and types."""
     path: KeyPath = ()
     models: Models = (model,)
     here: Any = mapping
@@ -93,11 +115,13 @@ def path_of(model: type[BaseModel], mapping: Mapping[str, Any], location: KeyPat
         if len(models) > 1 and part in kinds(models):
             models = (kinds(models)[str(part)],)
             continue
-        if part == "[key]":
+        # Inside of a value, which has no keys, it is a name for one of the types that are allowed.
+        is_type = isinstance(part, str) and not models and not isinstance(here, (Mapping, types.NoneType))
+        if part == "[key]" or is_type:
             continue
         path = (*path, part)
-        models = below(models, str(part))
-        here = here.get(part) if isinstance(here, Mapping) else None
+        models = _inside(models, part)
+        here = _at(here, part)
     return path
 
 

@@ -38,6 +38,8 @@ __all__ = [
     "shipped_sites",
 ]
 
+# Stands for the group in the folders of a site where none is named.
+NO_GROUP = "GROUP"
 CHECKOUT_SITES = Path(__file__).resolve().parents[2] / "configs" / "sites"
 M = TypeVar("M", bound=Config)
 PositiveInt = Annotated[int, Field(ge=1)]
@@ -195,10 +197,18 @@ def load_site(name_or_path: str | None = None) -> Site:
         raise ConfigError(f"NSG_GROUP: {printable(chosen)!r} is not the name of a group")
     site = _read_site(wanted, chosen)
     group = chosen or site.group
+    if site.group and not chosen:
+        site = _read_site(wanted, site.group)
     if site.group_required and not group:
         where = f"set NSG_GROUP, or write 'group: NAME' into {_config_home() / 'config.yaml'}"
         raise ConfigError(f"site {site.name} takes no job without a group: {where}")
-    storage = os.environ.get("NSG_STORAGE") or defaults.storage or site.storage
+    own = os.environ.get("NSG_STORAGE") or defaults.storage
+    if not own and not group and NO_GROUP in Path(site.storage).parts:
+        raise ConfigError(
+            f"site {site.name}: its storage {site.storage} is named after a group: set NSG_GROUP, "
+            f"or NSG_STORAGE to a folder of yours"
+        )
+    storage = own or site.storage
     # What the user has instead of the site's storage is a folder of this machine.
     remote = site.remote and site.remote.model_copy(update={"storage": site.remote.storage or site.storage})
     secrets = defaults.secrets or site.secrets
@@ -219,7 +229,7 @@ def _user_defaults() -> UserDefaults:
 
 def _read_site(wanted: str, group: str | None) -> Site:
     # A file may name folders after the group before it is known that one is needed.
-    variables = {"group": group or "GROUP", "user": user_name()}
+    variables = {"group": group or NO_GROUP, "user": user_name()}
     if "/" in wanted or wanted.endswith((".yaml", ".yml")):
         return _read_model(Site, absolute_path(wanted) if wanted.startswith("~") else Path(wanted), variables)
     known = _known_sites()
@@ -238,7 +248,7 @@ def shipped_sites() -> dict[str, Site]:
     Raises:
         ConfigError: A file has mistakes.
     """
-    variables = {"group": "GROUP", "user": "USER"}
+    variables = {"group": NO_GROUP, "user": "USER"}
     return {path.stem: _read_model(Site, path, variables) for path in sorted(CHECKOUT_SITES.glob("*.yaml"))}
 
 

@@ -17,8 +17,10 @@ An exception outside this tree is a fault of ours and is shown with its tracebac
 
 from __future__ import annotations
 
+import contextlib
 import difflib
-from collections.abc import Iterable
+import errno
+from collections.abc import Iterable, Iterator
 
 __all__ = [
     "CheckpointError",
@@ -31,7 +33,20 @@ __all__ = [
     "StartError",
     "TrainingError",
     "did_you_mean",
+    "refusals_told",
 ]
+
+# What a file system refuses, and what its user can do; any other error of the system is a fault of ours.
+REFUSALS = {
+    errno.EACCES: "ask its owner for permission, or name another place",
+    errno.EPERM: "ask its owner for permission, or name another place",
+    errno.EROFS: "name a place that can be written",
+    errno.ENOSPC: "free some space, or name another place",
+    errno.EDQUOT: "free some space, or name another place",
+    errno.ENAMETOOLONG: "name a shorter one",
+    errno.EIO: "the disk or the server that holds it has a fault; try again, or ask whoever keeps it",
+    errno.ESTALE: "the disk or the server that holds it has a fault; try again, or ask whoever keeps it",
+}
 
 
 class NsgError(Exception):
@@ -78,3 +93,18 @@ def did_you_mean(word: str, allowed: Iterable[str]) -> str:
     """Return ``" Did you mean 'x'?"`` for the nearest allowed word, or an empty string."""
     near = difflib.get_close_matches(word, list(allowed), n=1, cutoff=0.6)
     return f" Did you mean '{near[0]}'?" if near else ""
+
+
+@contextlib.contextmanager
+def refusals_told() -> Iterator[None]:
+    """Turn what a file system refuses (permission, space, a broken disk) into a sentence, wherever it was met.
+
+    Raises:
+        RunError: A file or folder cannot be used; which one, why, and what to do.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None or error.errno not in REFUSALS:
+            raise
+        raise RunError(f"{error.filename}: {error.strerror}: {REFUSALS[error.errno]}") from None

@@ -208,7 +208,10 @@ def _beyond_limits(site: Site, kind: ResourceType | None, pieces: int, walltime_
     node_hours = (kind.node_hours if kind else None) or limits.node_hours
     wrong = []
     if longest and walltime_s and walltime_s > parse_duration(longest):
-        wrong.append(f"resources.walltime: {format_duration(walltime_s)} is more than {longest}")
+        wrong.append(
+            f"resources.walltime: {format_duration(walltime_s)} is more than {longest}; with resources.walltime="
+            f"{longest} a task writes a checkpoint then, and is continued"
+        )
     if node_hours and walltime_s and pieces * walltime_s > node_hours * 3600:
         used = pieces * walltime_s / 3600
         wrong.append(

@@ -88,7 +88,7 @@ class Video(ABC):
         try:
             yield
         except OSError as error:
-            raise RunError(f"{self._path}: cannot be written: {error}") from None
+            raise RunError(f"{self._path}: cannot be written: {error.strerror or error}") from None
 
     @abstractmethod
     def _write(self, frame: Frame) -> None:

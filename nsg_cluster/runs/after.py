@@ -58,7 +58,9 @@ def _check_hope(row: RunRow) -> None:
     bad = [task for task in row.tasks if task.status.is_final and task.status.state != "succeeded"]
     if bad:
         what = f"task {bad[0].index} of it is {bad[0].status.state}"
-        raise RunError(f"after run {row.id} nothing can begin: {what}; continue it with: launch.py resubmit {row.id}")
+        raise RunError(
+            f"after run {row.id} nothing can begin: {what}; continue it with: python launch.py resubmit {row.id}"
+        )
 
 
 def _jobs(run: RunPaths, row: RunRow, scheduler: str) -> list[JobId]:
@@ -73,7 +75,7 @@ def _jobs(run: RunPaths, row: RunRow, scheduler: str) -> list[JobId]:
     newest = found.newest()
     elements = {index: newest[index].elements().get(index) for index in waiting if index in newest}
     if len(elements) < len(waiting) or None in elements.values():
-        raise RunError(f"run {row.id}: its job is not known yet; look at it with: launch.py status {row.id}")
+        raise RunError(f"run {row.id}: its job is not known yet; look at it with: python launch.py status {row.id}")
     return [
         newest_job(run, job).job if job.index is not None else newest_job(run, job) for job in elements.values() if job
     ]

@@ -75,7 +75,9 @@ def _unfinished(row: RunRow) -> list[int]:
     if row.complaint and not row.is_final:
         raise MachineError(f"{row.complaint}\nNothing was submitted")
     if not row.is_final:
-        raise RunError(f"run {row.id} is {row.state}; wait for its end, or stop it with: launch.py cancel {row.id}")
+        raise RunError(
+            f"run {row.id} is {row.state}; wait for its end, or stop it with: python launch.py cancel {row.id}"
+        )
     return [task.index for task in row.tasks if task.status.state != "succeeded"]
 
 

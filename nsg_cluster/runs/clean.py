@@ -30,7 +30,7 @@ def check_removable(run: RunPaths, row: RunRow, storage: StoragePaths) -> None:
         RunError: It does.
     """
     if not row.is_final:
-        raise RunError(f"run {row.id} is {row.state}; stop it first with: launch.py cancel {row.id}")
+        raise RunError(f"run {row.id} is {row.state}; stop it first with: python launch.py cancel {row.id}")
     parent = run.root.parent
     inside = parent.resolve().parent == storage.runs.resolve()
     if run.root.is_symlink() or parent.is_symlink() or not inside:

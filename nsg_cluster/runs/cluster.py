@@ -6,6 +6,7 @@ launcher was killed, the command failed although the job is queued) its job is f
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -74,6 +75,7 @@ def hand_over(run: RunPaths, executor: SchedulerExecutor, jobs: Jobs, made: Subm
         MachineError: The scheduler refused: nothing is queued.
         RunError: It is not known whether it did; the run's folder must stay.
     """
+    _check_program(executor)
     try:
         executor.submit_array([ClusterTask(str(run.task(index).spec)) for index in made.tasks])
         job = executor.submitted[-1]
@@ -84,6 +86,20 @@ def hand_over(run: RunPaths, executor: SchedulerExecutor, jobs: Jobs, made: Subm
         job = found
     jobs.with_(replace(made, job=job)).write(run)
     return job
+
+
+def _check_program(executor: SchedulerExecutor) -> None:
+    """Refuse a machine that has no such scheduler, in better words than those of a program that does not start.
+
+    Raises:
+        StartError: There is no submit command.
+    """
+    dialect = executor.dialect
+    if not shutil.which(dialect.programs[0]):
+        raise StartError(
+            f"no program '{dialect.programs[0]}' on PATH: submit where {dialect.title} is, such as on a login node, or "
+            f"add the folder of its programs to PATH; --dry-run shows what would be submitted"
+        )
 
 
 def _found_after(error: MachineError, client: Client, made: Submitted) -> JobId | None:

@@ -101,7 +101,9 @@ def requeue(run: RunPaths) -> list[int]:
     """
     row = read_run(run)
     if not row.is_final:
-        raise RunError(f"run {row.id} is {row.state}; wait for its end, or stop it with: launch.py cancel {row.id}")
+        raise RunError(
+            f"run {row.id} is {row.state}; wait for its end, or stop it with: python launch.py cancel {row.id}"
+        )
     again = [task.index for task in row.tasks if task.status.state != "succeeded"]
     # Also waits for the process that was in charge, which would take a queued task for one that it has to settle.
     with take_charge(run):

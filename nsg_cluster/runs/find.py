@@ -118,7 +118,10 @@ def choose_run(word: str, runs: Sequence[RunPaths], where: Path) -> RunPaths:
     """
     if word == LAST:
         if not runs:
-            raise RunError(f"{where}: holds no run yet; start one with: python launch.py FILE.yaml")
+            raise RunError(
+                f"{where}: holds no run yet; start one with: python launch.py FILE.yaml, "
+                f"or name the site whose storage has some: --site NAME"
+            )
         return runs[-1]
     found = _matching(word, runs)
     if len(found) == 1:
@@ -131,7 +134,8 @@ def choose_run(word: str, runs: Sequence[RunPaths], where: Path) -> RunPaths:
         )
     near = did_you_mean(word, [run_id(run) for run in runs])
     raise RunError(
-        f"no run '{printable(word)}' in {where}; list them with: python launch.py status{near and '.' + near}"
+        f"no run '{printable(word)}' in {where}; list them with: python launch.py status, "
+        f"those of another site with: --site NAME{near and '.' + near}"
     )
 
 

@@ -13,10 +13,11 @@ from nsg_cluster.core.units import format_duration
 from nsg_cluster.executor.placement import Cost, Placement
 from nsg_cluster.runs.after import dependency_on
 from nsg_cluster.runs.cluster import executor_of, new_submission
+from nsg_cluster.runs.provisions import missing_data
 from nsg_cluster.runs.submit import Plan
 from nsg_cluster.scheduler.types import Dependency
 
-__all__ = ["Check", "Preview", "preview"]
+__all__ = ["Check", "Preview", "checks_of_data", "doubts", "preview"]
 
 # Stands for the run's id, which is chosen when it is submitted.
 RUN_ID = "abcdef"
@@ -29,6 +30,10 @@ class Check:
     name: str
     ok: bool
     found: str
+
+    def __str__(self) -> str:
+        """Return a line for people."""
+        return f"{self.name:<9} {'' if self.ok else 'NOT OK: '}{self.found}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,8 +49,7 @@ class Preview:
     @property
     def lines(self) -> Iterator[str]:
         """The checks, the cost and the command, for people."""
-        for check in self.checks:
-            yield f"{check.name:<9} {'' if check.ok else 'NOT OK: '}{check.found}"
+        yield from map(str, self.checks)
         yield f"{'cost':<9} {self.cost or 'not known: the site has no rates'}"
         if self.cost and self.cost.source:
             yield f"{'':<9} {self.cost.source}"
@@ -78,6 +82,7 @@ def preview(plan: Plan, placement: Placement) -> Preview:
         *(Check(name="note", ok=True, found=note) for note in placement.notes),
         *([waits] if waits else []),
         *_fits(plan, placement),
+        *checks_of_data(plan),
     ]
     return Preview(
         script=executor.script_text(made.token),
@@ -85,6 +90,17 @@ def preview(plan: Plan, placement: Placement) -> Preview:
         checks=tuple(checks),
         cost=placement.cost,
     )
+
+
+def checks_of_data(plan: Plan) -> Iterator[Check]:
+    """Yield what is wrong with the data as this machine sees them; a node may see more."""
+    if not plan.after and (lack := missing_data(plan.elements)):
+        yield Check(name="data", ok=False, found=lack)
+
+
+def doubts(plan: Plan, placement: Placement) -> Iterator[str]:
+    """Yield what a scheduler will take and the tasks are likely to fail at."""
+    yield from (check.found for check in (*_fits(plan, placement), *checks_of_data(plan)) if not check.ok)
 
 
 def _fits(plan: Plan, placement: Placement) -> Iterator[Check]:

@@ -14,7 +14,7 @@ from nsg_cluster.scheduler.script import in_environment, misspelled
 from nsg_cluster.tasks.secrets import SECRETS, read_secrets
 from nsg_cluster.tasks.staging import SCRATCH, Wish
 
-__all__ = ["check_provisions", "environment_here"]
+__all__ = ["check_provisions", "environment_here", "missing_data"]
 
 
 def check_provisions(site: Site, elements: Sequence[Experiment]) -> None:
@@ -71,3 +71,23 @@ def environment_here(site: Site) -> dict[str, str]:
     for name, text in site.environment.items():
         found[name] = in_environment(text, {**os.environ, **found}, f"site {site.name}: environment.{name}")
     return found
+
+
+def missing_data(elements: Sequence[Experiment]) -> str | None:
+    """Return which folder of data this machine lacks, as a sentence; ``None`` where all are there, or may be."""
+    roots = dict.fromkeys(root for element in elements if isinstance(root := getattr(element.data, "root", None), str))
+    missing = [root for root in roots if _is_missing(Path(root))]
+    if not missing:
+        return None
+    others = f" (and {len(missing) - 1} more folders are missing)" if len(missing) > 1 else ""
+    return (
+        f"data.root: there is no folder '{missing[0]}'{others}: set it to that of the data set; "
+        f"'python launch.py data check FILE.yaml' says what belongs into it"
+    )
+
+
+def _is_missing(folder: Path) -> bool:
+    try:
+        return not folder.is_dir()
+    except OSError:  # who may not look cannot know
+        return False

@@ -15,7 +15,7 @@ from nsg_cluster.config.compose import dump, load
 from nsg_cluster.config.schema import Experiment
 from nsg_cluster.config.site import Site, load_site
 from nsg_cluster.config.sweep import expand, spec_hash
-from nsg_cluster.core.errors import ConfigError, MachineError, RunError
+from nsg_cluster.core.errors import ConfigError, DataError, MachineError, RunError
 from nsg_cluster.core.paths import RunPaths, StoragePaths
 from nsg_cluster.core.units import parse_duration, parse_memory
 from nsg_cluster.executor import local
@@ -29,7 +29,7 @@ from nsg_cluster.runs.command import keep_source, stage_command, write_container
 from nsg_cluster.runs.find import experiment_runs, run_id
 from nsg_cluster.runs.image import Chosen, choose
 from nsg_cluster.runs.jobs import Jobs, read_jobs
-from nsg_cluster.runs.provisions import check_provisions, environment_here
+from nsg_cluster.runs.provisions import check_provisions, environment_here, missing_data
 from nsg_cluster.runs.record import Record, RecordedTask, Sources, new_id, new_record, read_record, sources
 from nsg_cluster.runs.references import with_runs_found
 from nsg_cluster.runs.script import batch_script
@@ -221,6 +221,7 @@ def create(plan: Plan, run: RunPaths | None = None, *, jobs: Jobs | None = None,
     local.check_folder(run)
     if jobs is None and plan.placement is None:
         local.check(run, plan.request)
+        _check_data(plan)
     found = sources()
     record = new_record(
         run_id(run),
@@ -252,6 +253,16 @@ def create(plan: Plan, run: RunPaths | None = None, *, jobs: Jobs | None = None,
         with suppress(OSError):
             run.root.parent.rmdir()  # only where nothing is in it
     return run
+
+
+def _check_data(plan: Plan) -> None:
+    """Refuse a run whose data are not here, unless a run that it waits for may bring them.
+
+    Raises:
+        DataError: They are not.
+    """
+    if not plan.after and (lack := missing_data(plan.elements)):
+        raise DataError(lack)
 
 
 def _script_of(run: RunPaths, plan: Plan, record: Record) -> str:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nsg_cluster.core.errors import NsgError, RunError
+from nsg_cluster.core.errors import NsgError, RunError, refusals_told
 from nsg_cluster.core.files import read_json, write_json
 from nsg_cluster.core.paths import TaskPaths
 from nsg_cluster.core.signals import StopSignal
@@ -55,7 +55,7 @@ def run_stages(
     """
     from nsg_cluster.tasks.environment import write_environment
 
-    with locked(paths.lock, wait_s=LOCK_WAIT_S):
+    with refusals_told(), locked(paths.lock, wait_s=LOCK_WAIT_S):
         write_environment(experiment, paths)
         for stage in (*STAGES, *ON_REQUEST):
             if stage not in (experiment.stages if stages is None else stages) or is_idle(stage, experiment):

@@ -30,6 +30,7 @@ from tests.contract.terminal import started_at_a_terminal
 __all__ = ["bench"]
 CHECKOUT = Path(__file__).resolve().parents[2]
 LAUNCH = [sys.executable, str(CHECKOUT / "launch.py")]
+PROMPT = {"PYTHONUNBUFFERED": "1"}
 SWEEP = "sweep={grid: {seed: [0, 1, 2]}}"
 Ended = subprocess.CompletedProcess[str]
 
@@ -233,6 +234,8 @@ def test_logs_of_several_tasks_say_whose_they_are(bench: Bench) -> None:
     out = launch("logs", "@last").stdout
     assert re.findall(r"==> (.*) <==", out) == ["task 0", "task 1", "task 2"]
     assert launch("logs", "@last", "--task", 1, "--stderr").stdout == "error: loss is not finite at step 1\n"
+    said = launch("logs", "@last", "--task", 1).stderr
+    assert said.startswith("task 1 failed: loss is not finite at step 1\n") and said.endswith(" --task 1 --stderr\n")
     check_mistake(launch("logs", "@last", "--task", 3), "has no task 3; it has 0 to 2")
 
 
@@ -324,7 +327,51 @@ def test_a_reader_that_has_enough_is_no_error(bench: Bench) -> None:
     ended = subprocess.run(
         ["bash", "-o", "pipefail", "-c", line], capture_output=True, check=False, text=True, timeout=60
     )
-    assert (ended.stdout, ended.stderr) == ("line\n", "")
+    assert (ended.stdout, ended.stderr, ended.returncode) == ("line\n", "", 0)
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["status", "--json"]])
+def test_standard_output_that_cannot_be_written_is_told(bench: Bench, arguments: list[str]) -> None:
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            [*LAUNCH, *arguments], stdout=full, stderr=subprocess.PIPE, check=False, text=True, timeout=60
+        )
+    assert ended.returncode == 2
+    assert ended.stderr == (
+        "error: standard output cannot be written: No space left on device; write it to another place\n"
+    )
+
+
+def test_runs_in_the_storage_of_another_site_are_found_by_naming_it(
+    bench: Bench, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = Bench(tmp_path_factory.mktemp("another storage"))
+    site = tmp_path_factory.mktemp("sites") / "other.yaml"
+    site.write_text(f"name: other\nstorage: {elsewhere.root}\n")
+    monkeypatch.delenv("NSG_STORAGE")
+    monkeypatch.chdir(bench.root)
+    ended = launch(bench.write(description="fail at 1"), "--wait", "--site", site)
+    word = re.findall(r"launch\.py resubmit (.*)\n", ended.stderr)[0]
+    run = only_run(elsewhere)
+    assert word == f"'{run.root}'", "what is printed can be typed"
+    assert launch("status").stdout.count("\n") == 1
+    check_mistake(launch("status", read_run(run).id), "another site with: --site NAME")
+    row = json.loads(launch("status", "--site", site, "--json").stdout)["runs"][0]
+    assert row["folder"] == str(run.root)
+    for verb, *more in (["logs"], ["report"], ["cancel"], ["resubmit", "--wait"], ["clean", "--yes"]):
+        ended = launch(verb, "@last", "--site", site, *more)
+        assert ended.returncode == (1 if verb == "resubmit" else 0), ended.stderr
+    assert not all_runs(elsewhere.storage)
+
+
+def test_control_c_as_soon_as_a_run_is_named_ends_it(bench: Bench) -> None:
+    argv = [*LAUNCH, str(bench.write(steps=2000))]
+    process = started_at_a_terminal(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, **PROMPT})
+    assert process.stdout and process.stdout.readline().startswith("run ")
+    os.killpg(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130 and "continue with: python launch.py resubmit " in err
+    assert read_run(only_run(bench)).state == "cancelled"
 
 
 def test_a_report_of_several_runs_is_a_page_or_a_table(bench: Bench) -> None:

@@ -57,6 +57,10 @@ def said(folder: Path, text: str, *overrides: str) -> str:
         (f"{COMPLETE}seed: 3000000000\n", "x.yaml:4: seed: 3000000000 is out of range"),
         (f"{COMPLETE}seed: {10**30}\n", f"x.yaml:4: seed: {10**30} is out of range"),
         (f"{COMPLETE}seed: 1e400\n", "x.yaml:4: seed: must be a whole number, not Infinity"),
+        (
+            f"{COMPLETE}render: {{edits: [{{remov: 4}}]}}\n",
+            "x.yaml:4: render.edits.0.remov: unknown key; allowed: remove, move, rotate, insert, ",
+        ),
         (f"{COMPLETE}sweep: {{}}\n", "x.yaml:4: sweep: give exactly one of grid, zip, list and models (found none)"),
         (f"{COMPLETE}kind: synthetic\n", "x.yaml:4: kind: unknown key; allowed: name,"),
         (

@@ -43,6 +43,9 @@ def test_kinds_in_the_locations_of_pydantic_are_left_out_of_a_path() -> None:
     assert path_of(Experiment, mapping, ("data", "blender", "blender")) == ("data", "blender")
     assert path_of(Experiment, mapping, ("model", "kind")) == ("model", "kind")
     assert path_of(Experiment, mapping, ("sweep", "grid", "seed", 3)) == ("sweep", "grid", "seed", 3)
+    edits = {"render": {"edits": [{"remove": -1}]}}
+    path = ("render", "edits", 0, "remove")
+    assert path_of(Experiment, edits, (*path, "tuple[constrained-int, ...]")) == path
 
 
 def test_every_key_is_found_where_it_stands() -> None:

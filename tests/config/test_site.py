@@ -121,7 +121,7 @@ def test_the_group_comes_from_the_environment_then_the_settings_then_the_site(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (folder / "paid.yaml").write_text("name: paid\ngroup: ours\nstorage: /groups/${group}\n")
-    assert load_site("./paid.yaml").group == "ours"
+    assert (load_site("./paid.yaml").group, load_site("./paid.yaml").storage) == ("ours", "/groups/ours")
     settings("group: mine\n")
     assert (load_site("./paid.yaml").group, load_site("./paid.yaml").storage) == ("mine", "/groups/mine")
     monkeypatch.setenv("NSG_GROUP", "other")
@@ -140,6 +140,13 @@ def test_a_site_that_takes_no_job_without_a_group_says_how_to_name_one(
     monkeypatch.setenv("NSG_GROUP", "gaa50000")
     monkeypatch.setenv("LOGNAME", "me")
     assert load_site(name).storage == "/groups/gaa50000/me"
+
+
+def test_storage_that_is_named_after_a_group_needs_one_or_another_storage(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ConfigError, match="named after a group: set NSG_GROUP, or NSG_STORAGE"):
+        load_site("tsubame4")
+    monkeypatch.setenv("NSG_STORAGE", "/scratch/me")
+    assert load_site("tsubame4").storage == "/scratch/me"
 
 
 def test_facts_of_a_cluster_are_checked() -> None:

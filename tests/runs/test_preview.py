@@ -63,6 +63,17 @@ def test_what_does_not_fit_together_is_said(bench: Bench) -> None:
     assert not all(check.ok for check in ahead(bench, "slurm", "train.device=cuda").checks)
 
 
+def test_what_a_scheduler_would_take_and_the_tasks_would_fail_at_is_also_said_at_submission(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    wrong = ("train.device=cuda", "resources.gpus=0", "data={kind: blender, root: /nowhere}")
+    assert main(["submit", str(bench.write()), "--site", "abci3", *wrong]) == 2
+    notes = [line for line in capsys.readouterr().err.splitlines() if line.startswith("note: ")]
+    assert notes[0] == "note: train.device is cuda, but no GPU is asked for: set resources.gpus"
+    assert notes[1].startswith("note: data.root: there is no folder '/nowhere'")
+
+
 @pytest.mark.parametrize(
     ("site", "override", "message"),
     [

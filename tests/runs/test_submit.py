@@ -12,7 +12,7 @@ import pytest
 
 from nsg_cluster import __version__
 from nsg_cluster.config.compose import load
-from nsg_cluster.core.errors import MachineError, RunError
+from nsg_cluster.core.errors import DataError, MachineError, RunError
 from nsg_cluster.core.files import read_json
 from nsg_cluster.runs import record as records
 from nsg_cluster.runs import submit as submitting
@@ -119,6 +119,15 @@ def test_the_script_of_a_run_is_for_its_owner_alone_and_holds_the_sites_variable
     assert "export TOKEN='a b'\n" in run.script.read_text()
     assert read_record(run).site == str(site), "found again from anywhere"
     assert "TOKEN" not in run.record.read_text()
+
+
+def test_missing_data_are_told_before_a_run_is_made_unless_another_run_brings_them(bench: Bench) -> None:
+    missing = ("data={kind: blender, root: /nowhere}",)
+    with pytest.raises(DataError, match=r"data\.root: there is no folder '/nowhere': .*data check FILE\.yaml"):
+        submit(make_plan(bench.write(), missing))
+    assert not all_runs(bench.storage)
+    first = bench.submit(steps=1)
+    assert submit(make_plan(bench.write(), missing, after=[first])) in all_runs(bench.storage)
 
 
 @pytest.mark.parametrize(("site", "program"), [("abci2", "qsub"), ("abci3", "qsub"), ("slurm", "sbatch")])

@@ -1,0 +1,24 @@
+"""What a user is told."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+import pytest
+
+from nsg_cluster.core.errors import RunError, refusals_told
+
+
+def test_what_a_file_system_refuses_is_a_sentence_wherever_it_is_met() -> None:
+    told = pytest.raises(RunError, match=r"^/data/lego: Permission denied: ask its owner for permission, or name ")
+    with told, refusals_told():
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), "/data/lego")
+
+
+@pytest.mark.parametrize(
+    "error", [PermissionError(errno.EACCES, "not about a file"), FileNotFoundError(errno.ENOENT, "a fault", "/x")]
+)
+def test_other_errors_of_the_system_stay_faults_of_ours(error: OSError) -> None:
+    with pytest.raises(type(error)), refusals_told():
+        raise error
