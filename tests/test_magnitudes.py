@@ -13,7 +13,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from nsg_cluster.geometry import gaussians, warps
+from nsg_cluster.fields import tone
+from nsg_cluster.geometry import gaussians, normals, warps
 from nsg_cluster.geometry.rays import Rays, RaySamples
 from nsg_cluster.ops import adam, boxes, encode, frequency, histogram, lens, march, merge, mlp, occupancy, volume
 from nsg_cluster.sampling import boxes as in_boxes
@@ -200,6 +201,9 @@ CASES: dict[str, tuple[Callable[[float], Result], float]] = {
     "gaussians.frustums": (lambda m: frustum(m, "cone"), 1e30),
     "gaussians.along": (lambda m: frustum(m, "cylinder"), 1e30),
     "gaussians.contracted_along": (lambda m: frustum(m, "cone"), 1e30),
+    "normals.reflected": (lambda m: of(normals.reflected, leaf(m * (draw(9, 3) - 0.5)), leaf(COLORS[1])), 1e30),
+    "normals.unit_normals": (lambda m: of(normals.unit_normals, leaf(m * (draw(9, 3) - 0.5))), SQUARED),
+    "tone.srgb": (lambda m: of(tone.srgb, leaf(m * COLORS[0])), 1e30),
     **{
         f"warps.contract {norm}": (
             lambda m, norm=norm: of(lambda x: warps.contract(x, norm), leaf(m * (draw(9, 3) - 0.5))),  # type: ignore[misc]
@@ -266,11 +270,13 @@ PACKAGES = {
         "occupancy",
         "volume",
     ),
-    "nsg_cluster.geometry": ("gaussians", "warps"),
+    "nsg_cluster.fields": ("tone",),
+    "nsg_cluster.geometry": ("gaussians", "normals", "warps"),
     "nsg_cluster.sampling": ("boxes", "cones", "importance", "stratified"),
     "nsg_cluster.training": ("losses",),
 }
 ELSEWHERE = {
+    "normals.slopes_at": "the gradient of what it is given",
     "march.march_rounds": "the samples of march_occupancy, which tests/ops/test_march.py holds it to",
     "boxes.find_hits": "box_hits, put in order",
     "occupancy.is_invisible": "returns flags",

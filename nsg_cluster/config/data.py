@@ -37,8 +37,8 @@ class SyntheticData(Config):
     """A procedural scene with exact ray-traced images: no download, known answer."""
 
     kind: Literal["synthetic"] = "synthetic"
-    scene: Literal["toybox"] = "toybox"
-    """Which procedural scene."""
+    scene: Literal["toybox", "metal"] = "toybox"
+    """Which procedural scene: painted solids, or smooth and brushed metal that reflects colored lamps."""
     image_size: Annotated[int, Field(ge=8, le=2048)] = 96
     """Width and height of every image, in pixels."""
     train_views: PositiveInt = 60

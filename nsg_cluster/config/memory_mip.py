@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nsg_cluster.config.mip import MipFieldConfig, MipNerf360Config, MipNerfConfig
+from nsg_cluster.config.mip import MipFieldConfig, MipNerf360Config, MipNerfConfig, ReflectionsConfig
 
 __all__ = ["mip_floats_of_a_ray", "mip_parameters"]
 
@@ -15,9 +15,7 @@ def mip_parameters(model: MipNerfConfig | MipNerf360Config) -> int:
     """Return the number of parameters, exactly."""
     field = model.field
     trunk, last = _trunk(field, field.width, field.hidden_layers)
-    color = _layer(last, field.bottleneck) + _layer(field.color_width, 3)
-    told = 0 if field.direction_frequencies is None else 3 + 6 * field.direction_frequencies
-    color += _layer(field.bottleneck + told, field.color_width)
+    color = _color(field, last) if field.reflections is None else _reflected(field, field.reflections, last)
     radiance = trunk + _layer(last, 1) + color + (_layer(last, 3) if field.normals == "predicted" else 0)
     if isinstance(model, MipNerfConfig):
         return radiance
@@ -29,11 +27,39 @@ def mip_floats_of_a_ray(model: MipNerfConfig | MipNerf360Config) -> int:
     """Return the floats that a ray takes until its gradient is known: each layer's input, twice, for its gradient."""
     field = model.field
     large = _floats(field, field.width, field.hidden_layers) + 2 * (field.bottleneck + field.color_width)
+    if field.reflections is not None:
+        large += _floats_reflected(field, field.reflections)
     if field.normals != "untrained":
         large *= 2  # the gradients of density, and theirs
     if isinstance(model, MipNerfConfig):
         return 2 * model.samples * large
     return model.samples * large + sum(model.rounds) * _floats(field, model.proposal_width, model.proposal_layers)
+
+
+def _color(field: MipFieldConfig, inputs: int) -> int:
+    """Return the parameters of the head that is told the direction of view."""
+    told = 0 if field.direction_frequencies is None else 3 + 6 * field.direction_frequencies
+    first = _layer(inputs, field.bottleneck) + _layer(field.bottleneck + told, field.color_width)
+    return first + _layer(field.color_width, 3)
+
+
+def _reflected(field: MipFieldConfig, reflections: ReflectionsConfig, inputs: int) -> int:
+    """Return the parameters of what says what a surface is like, and of what is told the reflected direction."""
+    told = field.bottleneck + _harmonics(reflections) + 1
+    layers, last = _stack(told, field.color_width, reflections.color_layers, field.skip_every)
+    return _layer(inputs, 7) + _layer(inputs, field.bottleneck) + layers + _layer(last, 3)
+
+
+def _floats_reflected(field: MipFieldConfig, reflections: ReflectionsConfig) -> int:
+    """Return the floats of a sample beyond those of a head that is told the direction of view."""
+    told = field.bottleneck + _harmonics(reflections) + 1
+    skips = sum(index % field.skip_every == 0 for index in range(1, reflections.color_layers))
+    recurrence = (1 << (reflections.levels - 1)) ** 2
+    return 2 * (1 + skips) * told + 2 * (reflections.color_layers + skips) * field.color_width + recurrence
+
+
+def _harmonics(reflections: ReflectionsConfig) -> int:
+    return sum(2 * (1 << level) + 1 for level in range(reflections.levels))
 
 
 def _floats(field: MipFieldConfig, width: int, layers: int) -> int:
@@ -43,10 +69,15 @@ def _floats(field: MipFieldConfig, width: int, layers: int) -> int:
 
 def _trunk(field: MipFieldConfig, width: int, layers: int) -> tuple[int, int]:
     """Return the parameters of a trunk, and how many numbers it hands on."""
-    total, inputs = 0, _encoded(field)
+    return _stack(_encoded(field), width, layers, field.skip_every)
+
+
+def _stack(told: int, width: int, layers: int, skip_every: int) -> tuple[int, int]:
+    """Return the parameters of layers that are told so many numbers, now and then once more, and what they hand on."""
+    total, inputs = 0, told
     for index in range(layers):
         total += _layer(inputs, width)
-        inputs = width + (_encoded(field) if index > 0 and index % field.skip_every == 0 else 0)
+        inputs = width + (told if index > 0 and index % skip_every == 0 else 0)
     return total, inputs
 
 

@@ -7,15 +7,34 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from nsg_cluster.config.base import Config, NonNegative, PositiveFloat, PositiveInt
 from nsg_cluster.config.model import PosesConfig
 
-__all__ = ["MipFieldConfig", "MipNerf360Config", "MipNerfConfig"]
+__all__ = ["MipFieldConfig", "MipNerf360Config", "MipNerfConfig", "ReflectionsConfig"]
 
 Width = Annotated[int, Field(ge=8, le=4096)]
 Depth = Annotated[int, Field(ge=1, le=32)]
+
+
+class ReflectionsConfig(Config):
+    """Colors of shiny surfaces (Ref-NeRF, section 3): a diffuse color, and a tint of the light from where they reflect.
+
+    A network says what light that is, the more blurred the rougher the surface.
+    """
+
+    levels: Annotated[int, Field(ge=1, le=5)] = 5
+    """Spherical harmonics that encode the reflected direction: the orders 1, 2, 4, 8, 16, or the first so many of them
+    (deg_view, ide_level)."""
+    color_layers: Depth = 8
+    """Hidden layers of the network that is told this direction, of ``color_width`` each; what it is told is put in once
+    more after every ``skip_every``."""
+    bottleneck_noise: NonNegative = 0.0
+    """Standard deviation of what is added in training to the ``bottleneck``, unless ``train.jitter`` is false: against
+    colors learned by heart."""
+    srgb: bool = True
+    """Add up light, and store the sum by the curve of sRGB; false to add up what is stored (use_srgb)."""
 
 
 class MipFieldConfig(Config):
@@ -35,7 +54,7 @@ class MipFieldConfig(Config):
     """Frequencies of the encoded Gaussian, from 1 on, each twice the one before (max_deg_point)."""
     direction_frequencies: Annotated[int, Field(ge=0, le=32)] | None = 4
     """Frequencies of the encoded direction (deg_view): 0 to leave it as it is, ``null`` for colors that are the same
-    from every side (use_viewdirs)."""
+    from every side (use_viewdirs). With ``reflections`` these have ``levels`` instead."""
     directions: Literal["axes", "icosahedron"] = "axes"
     """Along what Gaussians are encoded: the three axes, or 21 directions spread evenly (mip-NeRF 360, eq. 17)."""
     shape: Literal["cone", "cylinder"] = "cone"
@@ -51,6 +70,22 @@ class MipFieldConfig(Config):
     """Which normals ``train.loss.orientation`` turns towards the cameras: none, those of the density (the direction in
     which it falls quickest), or those that a head of its own predicts, which ``train.loss.predicted_normals`` ties to
     the density's and which are smoother (Ref-NeRF, section 4). A step takes about one and a half times as long."""
+    reflections: ReflectionsConfig | None = None
+    """Color by the reflected direction instead of the direction of view, ``{}`` for Ref-NeRF's way; not by default.
+    Light is reflected at ``normals``: ``predicted`` as in Ref-NeRF, or ``density``."""
+
+    @model_validator(mode="after")
+    def _reflects_at_normals(self) -> MipFieldConfig:
+        if self.reflections is None:
+            return self
+        if self.normals == "untrained":
+            raise ValueError("reflections need normals to reflect at; set normals: predicted (or density)")
+        if self.direction_frequencies is None:
+            raise ValueError(
+                "direction_frequencies null is for colors that are the same from every side, and reflections are not; "
+                "leave one of them out"
+            )
+        return self
 
 
 class MipNerfConfig(Config):

@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["Common", "GroupedLinear", "repeat_groups"]
+__all__ = ["Common", "GroupedLinear", "he_layer", "repeat_groups"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +70,13 @@ class GroupedLinear(nn.Module):
         others = self.weight[:, :, self.weight.shape[2] - common.values.shape[1] :]
         shared = _apply(common.values, others, None, common.groups, self.precision)
         return result.add_(shared[common.owners])
+
+
+def he_layer(inputs: int, outputs: int) -> GroupedLinear:
+    """Return the layer of one network with initial weights after He et al., https://arxiv.org/abs/1502.01852."""
+    layer = GroupedLinear(1, inputs, outputs)
+    nn.init.kaiming_uniform_(layer.weight[0], nonlinearity="relu")
+    return layer
 
 
 def repeat_groups(groups: Sequence[int], times: int) -> list[int]:

@@ -1,6 +1,6 @@
-"""What a camera makes of radiance: a curve for each color channel, learned (HDR-NeRF, https://arxiv.org/abs/2111.14451).
+"""What a camera makes of radiance: the curve of sRGB, or a curve for each color channel, learned.
 
-``x`` is the natural logarithm of radiance times exposure.
+Huang et al., HDR-NeRF, https://arxiv.org/abs/2111.14451; ``x`` is the natural logarithm of radiance times exposure.
 """
 
 from __future__ import annotations
@@ -11,10 +11,18 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-__all__ = ["ToneCurves"]
+__all__ = ["ToneCurves", "srgb"]
 
 WIDTH = 64
 SPREAD = 0.01
+# Below this much light the curve of sRGB is a line.
+SRGB_LINE = 0.0031308
+
+
+def srgb(linear: Float[Tensor, "points 3"]) -> Float[Tensor, "points 3"]:
+    """Return light, from 0 on, as images store it (IEC 61966-2-1); 1 stays 1, and what is brighter is not cut."""
+    curve = 1.055 * linear.clamp(min=SRGB_LINE) ** (1 / 2.4) - 0.055
+    return torch.where(linear <= SRGB_LINE, 12.92 * linear, curve)
 
 
 class ToneCurves(nn.Module):

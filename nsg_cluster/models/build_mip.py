@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 
 from nsg_cluster.config.mip import MipFieldConfig, MipNerf360Config, MipNerfConfig
 from nsg_cluster.core.errors import ConfigError
 from nsg_cluster.data.scene import Scene
-from nsg_cluster.fields.mip import GaussianEncoding, MipDensityField, MipRadianceField
+from nsg_cluster.fields.mip import (
+    GaussianEncoding,
+    MipColorField,
+    MipDensityField,
+    MipRadianceField,
+    MipReflectingField,
+)
 from nsg_cluster.geometry.directions import axes, icosahedral_axes
 from nsg_cluster.models.mipnerf import MipNerf, MipNerf360
 from nsg_cluster.models.parts import check_spacing
@@ -99,18 +107,26 @@ def _encoding(
 
 
 def _radiance(config: MipFieldConfig, encoding: GaussianEncoding) -> MipRadianceField:
-    return MipRadianceField(
+    common: dict[str, Any] = {
+        "width": config.width,
+        "hidden_layers": config.hidden_layers,
+        "skip_every": config.skip_every,
+        "density_bias": config.density_bias,
+        "density_noise": config.density_noise,
+        "bottleneck": config.bottleneck,
+        "color_width": config.color_width,
+        "rgb_padding": config.rgb_padding,
+        "predicts_normals": config.normals == "predicted",
+    }
+    if config.reflections is None:
+        return MipColorField(encoding, direction_frequencies=config.direction_frequencies, **common)
+    return MipReflectingField(
         encoding,
-        width=config.width,
-        hidden_layers=config.hidden_layers,
-        skip_every=config.skip_every,
-        density_bias=config.density_bias,
-        density_noise=config.density_noise,
-        bottleneck=config.bottleneck,
-        color_width=config.color_width,
-        direction_frequencies=config.direction_frequencies,
-        rgb_padding=config.rgb_padding,
-        predicts_normals=config.normals == "predicted",
+        levels=config.reflections.levels,
+        color_layers=config.reflections.color_layers,
+        bottleneck_noise=config.reflections.bottleneck_noise,
+        is_srgb=config.reflections.srgb,
+        **common,
     )
 
 

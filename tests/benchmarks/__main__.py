@@ -26,6 +26,7 @@ NAMES = (
     "networks",
     "skipping",
     "normals",
+    "reflections",
     "models",
     "objects",
     "quality.toybox",

@@ -19,6 +19,8 @@ from nsg_cluster.core.errors import ConfigError
 from nsg_cluster.data.batches import RayBatches
 from nsg_cluster.data.procedural.synthetic import load_synthetic
 from nsg_cluster.data.scene import Scene
+from nsg_cluster.fields.mip import MipReflectingField
+from nsg_cluster.fields.reflections import ReflectedColors
 from nsg_cluster.geometry.rays import Rays
 from nsg_cluster.models.base import Model
 from nsg_cluster.models.build import build_model
@@ -74,7 +76,9 @@ def test_mip_nerf_360_has_as_many_parameters_as_multinerf(scene: Scene) -> None:
 @pytest.mark.parametrize("kind", SMALL)
 def test_parameters_are_counted_before_anything_is_built(scene: Scene, kind: str) -> None:
     deep = {**FIELD, "hidden_layers": 6, "skip_every": 2}
-    for changes in ({}, {"field": deep}, {"field": {**FIELD, "direction_frequencies": None}}):
+    reflecting = {**deep, "normals": "predicted", "reflections": {"levels": 3, "color_layers": 5}}
+    uncolored = {**FIELD, "direction_frequencies": None}
+    for changes in ({}, {"field": deep}, {"field": uncolored}, {"field": reflecting}):
         parsed = config(kind, **changes)
         assert isinstance(parsed, MipNerfConfig | MipNerf360Config)
         counted = sum(parameter.numel() for parameter in build_model(parsed, scene).parameters())
@@ -258,3 +262,87 @@ def test_predicted_normals_come_to_agree_with_those_of_the_density(scene: Scene)
     assert found[-1] < 0.5 * found[0]
     normals = model.eval().normals(rays, model.render_rays(rays, background=torch.ones(64, 3)).samples)
     torch.testing.assert_close(normals.norm(dim=1), torch.ones(len(normals)))
+
+
+def reflecting(kind: str, scene: Scene, normals: str = "predicted", **changes: Any) -> MipNerf | MipNerf360:
+    field = {**SMALL[kind]["field"], "normals": normals, "reflections": {"color_layers": 2, **changes}}
+    model = built(kind, scene, field=field)
+    assert isinstance(model, MipNerf | MipNerf360)
+    return model
+
+
+def colors_of(model: MipNerf | MipNerf360) -> ReflectedColors:
+    assert isinstance(model.field, MipReflectingField)
+    return model.field.colors
+
+
+@pytest.mark.parametrize("kind", SMALL)
+@pytest.mark.parametrize("normals", ["predicted", "density"])
+def test_a_model_that_reflects_learns_all_of_its_parts_and_renders_alike_with_and_without_gradients(
+    scene: Scene, kind: str, normals: str
+) -> None:
+    model = reflecting(kind, scene, normals).train()
+    rays, truth = some_rays(scene)
+    rendering = model.render_rays(rays, background=torch.ones(64, 3))
+    score(LossConfig(photometric="mse"), rendering, truth).loss.backward()  # type: ignore[no-untyped-call]
+    assert all(parameter.grad is not None and parameter.grad.any() for parameter in model.parameters())
+    with torch.no_grad():
+        evaluated = model.eval().render_rays(rays, background=torch.ones(64, 3))
+        density, color = model.probe(rays.origins + 4 * rays.directions, rays.view_directions)
+    torch.testing.assert_close(evaluated.color, rendering.color.detach(), rtol=1e-4, atol=1e-5)
+    assert not any(found.requires_grad for found in (evaluated.color, evaluated.weights, density, color))
+    middle = (evaluated.samples.starts + evaluated.samples.ends)[:9] / 2
+    assert (
+        model.normals(rays, evaluated.samples).shape == (len(evaluated.samples.starts), 3) and middle.isfinite().all()
+    )
+
+
+@pytest.mark.parametrize("kind", SMALL)
+@pytest.mark.parametrize("normals", ["predicted", "density"])
+def test_a_model_reflects_at_its_own_normals(scene: Scene, kind: str, normals: str) -> None:
+    model = reflecting(kind, scene, normals).eval()
+    rays, told = some_rays(scene)[0], []
+    colors_of(model).register_forward_pre_hook(lambda _, arguments: told.append(arguments[1:3]))
+    samples = model.render_rays(rays, background=torch.ones(64, 3)).samples
+    directions, reflecting_at = told[-1]
+    assert torch.equal(directions, rays.view_directions[samples.rays])
+    torch.testing.assert_close(reflecting_at, model.normals(rays, samples), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", SMALL)
+def test_noise_on_the_bottleneck_is_for_training_alone(scene: Scene, kind: str) -> None:
+    rays, white = some_rays(scene)[0], torch.ones(64, 3)
+    quiet, noisy = reflecting(kind, scene), reflecting(kind, scene, bottleneck_noise=1.0)
+
+    def color(model: Model, seed: int | None) -> Tensor:
+        generator = None if seed is None else torch.Generator().manual_seed(seed)
+        return model.render_rays(rays, background=white, generator=generator).color.detach()
+
+    assert torch.equal(color(noisy, 5), color(noisy, 5))
+    assert not torch.equal(color(noisy, 5), color(noisy, 6))
+    assert not torch.equal(color(noisy, 5), color(quiet, 5))
+    assert torch.equal(color(noisy, None), color(quiet, None)), "train.jitter: false"
+    assert torch.equal(color(noisy.eval(), 5), color(quiet.eval(), 5))
+
+
+def test_a_model_that_reflects_computes_in_the_precision_asked_for(scene: Scene) -> None:
+    rays, white = some_rays(scene)[0], torch.ones(64, 3)
+    for normals in ("predicted", "density"):
+        model = reflecting("mipnerf360", scene, normals).train()
+        exact = model.render_rays(rays, background=white).color.detach()
+        for precision in (torch.float16, torch.bfloat16):
+            model.set_precision(precision)
+            rounded = model.render_rays(rays, background=white).color
+            assert rounded.dtype == torch.float32
+            assert 1e-6 < float((rounded.detach() - exact).abs().max()) < 0.1
+            (slope,) = torch.autograd.grad(rounded.sum(), [colors_of(model).head.weight])
+            assert slope.isfinite().all() and slope.any()
+
+
+def test_light_added_up_is_brighter_where_it_is_stored_by_the_curve_of_srgb(scene: Scene) -> None:
+    rays = some_rays(scene)[0]
+    linear, stored = (
+        reflecting("mipnerf", scene, srgb=srgb).render_rays(rays, background=torch.zeros(64, 3)).color.detach()
+        for srgb in (False, True)
+    )
+    assert (stored >= linear).all() and float((stored - linear).mean()) > 0.01

@@ -113,9 +113,11 @@ def test_a_trained_scene_is_exported(tmp_path: Path) -> None:
         {"kind": "nerf", "field": {"width": 16, "hidden_layers": 6}, "samples": 4, "fine_samples": 4},
         {"kind": "mipnerf", "field": {"width": 16, "hidden_layers": 2}, "samples": 4},
         {"kind": "mipnerf360", "field": {"width": 16, "hidden_layers": 2}, "proposal_width": 8, "contraction": "none"},
+        {"kind": "mipnerf", "field": {"width": 16, "normals": "predicted", "reflections": {}}, "samples": 4},
+        {"kind": "mipnerf", "field": {"width": 16, "normals": "density", "reflections": {}}, "samples": 4},
         tiny().model.model_dump(mode="json"),
     ],
-    ids=lambda model: model["kind"],
+    ids=["nerf", "mipnerf", "mipnerf360", "reflections", "reflections at the density's normals", "instant_ngp"],
 )
 def test_every_model_of_a_scene_at_rest_has_density_and_color_at_points(model: dict[str, object]) -> None:
     experiment = tiny()

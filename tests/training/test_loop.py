@@ -172,18 +172,33 @@ def test_a_grid_with_surroundings_goes_on_as_if_never_stopped_and_refined_poses_
     assert 1e-4 < float(moved.abs().max()) < 0.2
 
 
-@pytest.mark.parametrize("kind", ["mipnerf", "mipnerf360"])
-def test_noise_on_the_density_of_cones_is_the_same_whether_training_was_stopped_or_not(
-    kind: str, tmp_path: Path
+@pytest.mark.parametrize(
+    ("kind", "noisy"),
+    [
+        ("mipnerf", {"density_noise": 1.0}),
+        ("mipnerf360", {"density_noise": 1.0}),
+        ("mipnerf360", {"reflections": {"color_layers": 2, "bottleneck_noise": 1.0}, "normals": "predicted"}),
+    ],
+    ids=["density", "density, proposals", "bottleneck"],
+)
+def test_noise_in_the_network_of_cones_is_the_same_whether_training_was_stopped_or_not(
+    kind: str, noisy: dict[str, Any], tmp_path: Path
 ) -> None:
     field = {"width": 16, "hidden_layers": 2, "bottleneck": 8, "color_width": 8, "frequencies": 4}
     more = {} if kind == "mipnerf" else {"proposal_width": 8, "proposal_layers": 2, "rounds": [8]}
     train = TINY["train"] | {"steps": 20, "samples": None, "preview_every": None}
     results = []
-    for noise, looks in ((1.0, (6, 6, 100)), (1.0, (100,)), (0.0, (100,))):
-        model = {"kind": kind, "samples": 8, "field": {**field, "density_noise": noise}, **more}
+    quiet_one = noisy | {"density_noise": 0.0}
+    if "reflections" in noisy:
+        quiet_one["reflections"] = noisy["reflections"] | {"bottleneck_noise": 0.0}
+    for name, noise, looks in (
+        ("stopped", noisy, (6, 6, 100)),
+        ("straight", noisy, (100,)),
+        ("quiet", quiet_one, (100,)),
+    ):
+        model = {"kind": kind, "samples": 8, "field": {**field, **noise}, **more}
         experiment = Experiment.model_validate({**TINY, "model": model, "train": train})
-        paths = TaskPaths(tmp_path / f"{noise}-{len(looks)}")
+        paths = TaskPaths(tmp_path / name)
         for look in looks:
             loop.train(experiment, paths, stop=StopAfter(look))
         results.append(final(paths, experiment))

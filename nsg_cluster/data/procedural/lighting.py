@@ -1,4 +1,4 @@
-"""Light on painted solids, traced exactly: a distant lamp that casts shadows, a soft sky, highlights.
+"""Light on painted solids, traced exactly: a distant lamp that casts shadows, a soft sky, highlights, reflections.
 
 World axes: z up. Colors are linear until the last step, which stores them with a gamma of 2.2.
 """
@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from nsg_cluster.data.procedural.solids import Paint, Solid
+from nsg_cluster.data.procedural.surroundings import light_from
 
 __all__ = [
     "GAMMA",
@@ -106,25 +107,46 @@ def shaded(clusters: Sequence[Cluster], hit: Hit, origins: Points, directions: P
     met = np.flatnonzero(hit.solid >= 0)
     points = origins[met] + hit.distance[met, None] * directions[met]
     normals, albedo, gloss = np.zeros_like(points), np.zeros_like(points), np.zeros(len(met))
+    reflected, mirror = np.zeros_like(points), np.zeros((len(met), 1))
     for index in np.unique(hit.solid[met]):
-        seen = np.flatnonzero(hit.solid[met] == index)
-        normals[seen], albedo[seen] = solids[index].surface(points[seen])
-        gloss[seen] = solids[index].gloss
+        seen, solid = np.flatnonzero(hit.solid[met] == index), solids[index]
+        normals[seen], albedo[seen] = solid.surface(points[seen])
+        gloss[seen] = solid.gloss
+        if solid.mirror:
+            mirror[seen] = solid.mirror
+            reflected[seen] = light_from(_mirrored(directions[met[seen]], normals[seen]), solid.roughness)
     lit = np.maximum(normals @ LAMP, 0.0)
     lit[lit > 0] *= ~_in_shadow(clusters, (points + OFF_SURFACE * normals)[lit > 0])
     color = np.zeros_like(origins)
-    color[met] = _stored(albedo, normals, lit, gloss * (lit > 0) * _highlight(normals, directions[met]))
+    highlight = gloss * (lit > 0) * _highlight(normals, directions[met])
+    color[met] = _stored(_scattered(albedo, normals, lit), mirror, albedo * reflected, highlight)
     return color
 
 
-def _stored(
-    albedo: Points, normals: Points, lit: Float[np.ndarray, " points"], highlight: Float[np.ndarray, " points"]
-) -> Points:
-    """Return lamp, sky and highlight, ready to be stored."""
+def _scattered(albedo: Points, normals: Points, lit: Float[np.ndarray, " points"]) -> Points:
+    """Return the light of lamp and sky that goes from a surface to every side."""
     sky = GROUND_LIGHT + (SKY_LIGHT - GROUND_LIGHT) * 0.5 * (1.0 + normals[:, 2])
-    linear = albedo * (sky + LAMP_LIGHT * lit)[:, None] + highlight[:, None]
+    scattered: np.ndarray = albedo * (sky + LAMP_LIGHT * lit)[:, None]
+    return scattered
+
+
+def _stored(
+    scattered: Points,
+    mirror: Float[np.ndarray, "points 1"],
+    reflected: Points,
+    highlight: Float[np.ndarray, " points"],
+) -> Points:
+    """Return what is scattered, what is reflected by its share, and the highlight, ready to be stored."""
+    linear = scattered * (1.0 - mirror) + highlight[:, None] + reflected * mirror
     stored: np.ndarray = np.clip(linear, 0.0, 1.0) ** (1.0 / GAMMA)
     return stored
+
+
+def _mirrored(directions: Points, normals: Points) -> Points:
+    """Return where rays go on that a mirror sends back."""
+    along = np.einsum("ij,ij->i", directions, normals)
+    away: np.ndarray = directions - 2.0 * along[:, None] * normals
+    return away
 
 
 def _highlight(normals: Points, directions: Points) -> Float[np.ndarray, " points"]:

@@ -57,6 +57,10 @@ class Solid(ABC):
     paint: Paint
     gloss: float = 0.25
     """Strength of the highlight."""
+    mirror: float = 0.0
+    """Share of its color that is reflected from the surroundings, as metal does; 1 for metal alone."""
+    roughness: float = 0.0
+    """How far reflected directions spread: one over the concentration of von Mises and Fisher."""
     rotation: Float[np.ndarray, "3 3"] = field(default_factory=lambda: np.eye(3))
     """World from local."""
 

@@ -15,6 +15,8 @@ from torch import Tensor
 
 from nsg_cluster.config.data import SyntheticData
 from nsg_cluster.data.images import straight_alpha
+from nsg_cluster.data.procedural.metal import metal
+from nsg_cluster.data.procedural.solids import Solid
 from nsg_cluster.data.procedural.toybox import HALF_SIDE, toybox, trace, trace_normals
 from nsg_cluster.data.scene import Scene, Views
 from nsg_cluster.geometry.cameras import Cameras, focal_from_angle, image_rays
@@ -22,12 +24,15 @@ from nsg_cluster.geometry.poses import orbit, sphere_views
 
 __all__ = ["load_synthetic"]
 
+Solids = tuple[Solid, ...]
+
 CAMERA_RADIUS = 4.0
 # The field of view of the synthetic scenes of NeRF.
 CAMERA_ANGLE_X_RAD = 0.6911112070083618
 TRAIN_ELEVATIONS_DEG = (-5.0, 75.0)
 TEST_ELEVATION_DEG = 30.0
 NEAR, FAR = 2.0, 6.0
+SCENES = {"toybox": toybox, "metal": metal}
 
 
 @functools.lru_cache(maxsize=1)
@@ -42,9 +47,10 @@ def load_synthetic(config: SyntheticData) -> Scene:
         center, CAMERA_RADIUS, config.train_views, elevations_deg=TRAIN_ELEVATIONS_DEG, turn_deg=turn_deg
     )
     test = orbit(center, CAMERA_RADIUS, TEST_ELEVATION_DEG, config.test_views)
+    solids = SCENES[config.scene]()
     return Scene(
-        train=_views(_cameras(train, config.image_size), config.supersample),
-        test=_views(_cameras(test, config.image_size), config.supersample),
+        train=_views(solids, _cameras(train, config.image_size), config.supersample),
+        test=_views(solids, _cameras(test, config.image_size), config.supersample),
         box=torch.tensor([[-HALF_SIDE] * 3, [HALF_SIDE] * 3]),
         near=NEAR,
         far=FAR,
@@ -62,11 +68,11 @@ def _cameras(camera_to_world: Float[Tensor, "images 3 4"], size_px: int) -> Came
     )
 
 
-def _views(cameras: Cameras, supersample: int) -> Views:
+def _views(solids: Solids, cameras: Cameras, supersample: int) -> Views:
     """Trace every camera."""
-    images = np.stack([_image(cameras, index, supersample) for index in range(len(cameras))])
-    depth = np.stack([_traced(cameras, index)[0] for index in range(len(cameras))]).astype(np.float32)
-    normals = np.stack([_normals(cameras, index) for index in range(len(cameras))]).astype(np.float32)
+    images = np.stack([_image(solids, cameras, index, supersample) for index in range(len(cameras))])
+    depth = np.stack([_traced(solids, cameras, index)[0] for index in range(len(cameras))]).astype(np.float32)
+    normals = np.stack([_normals(solids, cameras, index) for index in range(len(cameras))]).astype(np.float32)
     return Views(
         cameras=cameras,
         images=torch.from_numpy(images),
@@ -76,19 +82,21 @@ def _views(cameras: Cameras, supersample: int) -> Views:
     )
 
 
-def _traced(cameras: Cameras, index: int) -> tuple[Float[np.ndarray, " rays"], Float[np.ndarray, "rays 3"]]:
+def _traced(
+    solids: Solids, cameras: Cameras, index: int
+) -> tuple[Float[np.ndarray, " rays"], Float[np.ndarray, "rays 3"]]:
     rays = image_rays(cameras, index)
-    return trace(toybox(), rays.origins.double().numpy(), rays.directions.double().numpy())
+    return trace(solids, rays.origins.double().numpy(), rays.directions.double().numpy())
 
 
-def _normals(cameras: Cameras, index: int) -> Float[np.ndarray, "rays 3"]:
+def _normals(solids: Solids, cameras: Cameras, index: int) -> Float[np.ndarray, "rays 3"]:
     rays = image_rays(cameras, index)
-    return trace_normals(toybox(), rays.origins.double().numpy(), rays.directions.double().numpy())
+    return trace_normals(solids, rays.origins.double().numpy(), rays.directions.double().numpy())
 
 
-def _image(cameras: Cameras, index: int, supersample: int) -> UInt8[np.ndarray, "height width 4"]:
+def _image(solids: Solids, cameras: Cameras, index: int, supersample: int) -> UInt8[np.ndarray, "height width 4"]:
     """Average the subpixels: those of an image that is finer by ``supersample``."""
     height, width, s = cameras.height, cameras.width, supersample
-    distance, color = _traced(cameras.resized(width=width * s, height=height * s), index)
+    distance, color = _traced(solids, cameras.resized(width=width * s, height=height * s), index)
     covered = np.concatenate([color, np.ones((len(color), 1))], axis=1) * np.isfinite(distance)[:, None]
     return straight_alpha(covered.reshape(height, s, width, s, 4).mean(axis=(1, 3)))

@@ -11,30 +11,31 @@ from jaxtyping import Float
 from nsg_cluster.data.procedural.lighting import GAMMA, choose, clustered, first_hits, normals_of, plain, shaded
 from nsg_cluster.data.procedural.solids import Box, Cylinder, Paint, Solid, Sphere, Torus
 
-__all__ = ["HALF_SIDE", "toybox", "trace", "trace_normals"]
+__all__ = ["HALF_SIDE", "TABLE_TOP", "tiles", "toybox", "trace", "trace_normals", "turn"]
 
 HALF_SIDE = 1.2
 """Half the side of the cube around the origin that holds the scene."""
 
 TABLE_TOP = -0.38
+"""Where solids stand."""
 
 
 def toybox() -> tuple[Solid, ...]:
     """Return the solids of the scene."""
     cube, ball, drum, ring = 0.30, 0.33, 0.21, (0.30, 0.10)
     return (
-        Cylinder(center=(0.0, 0.0, TABLE_TOP - 0.05), radius=1.12, half_height=0.05, paint=_tiles, gloss=0.05),
+        Cylinder(center=(0.0, 0.0, TABLE_TOP - 0.05), radius=1.12, half_height=0.05, paint=tiles, gloss=0.05),
         Box(
             center=(-0.42, -0.38, TABLE_TOP + cube),
             half=(cube, cube, cube),
-            rotation=_turn("z", 28.0),
+            rotation=turn("z", 28.0),
             paint=_checker(0.15, "#2a9d8f", "#f1faee"),
         ),
         Sphere(center=(-0.42, -0.38, TABLE_TOP + 2 * cube + 0.16), radius=0.16, paint=plain("#3a5fcd"), gloss=0.6),
         Sphere(
             center=(0.44, -0.36, TABLE_TOP + ball),
             radius=ball,
-            rotation=_turn("y", 35.0),
+            rotation=turn("y", 35.0),
             paint=_bands(0.11, "#e63946", "#fff3e6"),
             gloss=0.4,
         ),
@@ -48,7 +49,7 @@ def toybox() -> tuple[Solid, ...]:
             center=(-0.42, 0.46, TABLE_TOP + sum(ring)),
             ring=ring[0],
             tube=ring[1],
-            rotation=_turn("z", -35.0) @ _turn("x", 90.0),
+            rotation=turn("z", -35.0) @ turn("x", 90.0),
             paint=_rainbow,
             gloss=0.4,
         ),
@@ -72,7 +73,7 @@ def trace_normals(
     return normals_of(clusters, first_hits(clusters, origins, directions), origins, directions)
 
 
-def _turn(axis: str, angle_deg: float) -> Float[np.ndarray, "3 3"]:
+def turn(axis: str, angle_deg: float) -> Float[np.ndarray, "3 3"]:
     """Return a rotation about an axis of the frame."""
     cos, sin = np.cos(np.radians(angle_deg)), np.sin(np.radians(angle_deg))
     first, second = {"x": (1, 2), "y": (2, 0), "z": (0, 1)}[axis]
@@ -95,7 +96,7 @@ def _spiral(pitch: float, one: str, other: str) -> Paint:
     return lambda p: choose((p[:, 2] / pitch + np.arctan2(p[:, 1], p[:, 0]) / (2 * np.pi)) % 1 < 0.5, one, other)
 
 
-def _tiles(p: Float[np.ndarray, "points 3"]) -> Float[np.ndarray, "points 3"]:
+def tiles(p: Float[np.ndarray, "points 3"]) -> Float[np.ndarray, "points 3"]:
     """Two tones of sand in rings and sectors, the middle plain."""
     across = np.hypot(p[:, 0], p[:, 1])
     sector = np.floor(np.arctan2(p[:, 1], p[:, 0]) * (12 / np.pi))
