@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import re
+import shlex
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
 from nsg_cluster.cli import command
+from nsg_cluster.config.schema import Experiment
+from nsg_cluster.config.sections import all_keys
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 PAGES = sorted(
@@ -54,3 +59,36 @@ def test_every_make_target_that_the_readme_names_exists() -> None:
     makefile = (CHECKOUT / "Makefile").read_text()
     targets = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
     assert set(re.findall(r"\bmake ([a-z]+)\b", README)) <= targets
+
+
+def commands(group: click.Group = command) -> Iterator[click.Command]:
+    """Yield every command, the commands of groups among them."""
+    yield group
+    for each in group.commands.values():
+        yield from commands(each) if isinstance(each, click.Group) else [each]
+
+
+def written_out() -> Iterator[str]:
+    """Yield the command lines that help and README show, but for those that are shown for their mistakes."""
+    helps = "\n".join(each.help or "" for each in commands())
+    blocks = "\n".join(re.findall(r"^```(?:sh|console)?\n(.*?)^```$", README, re.MULTILINE | re.DOTALL))
+    lines = f"{helps}\n{blocks}".replace("\\\n", " ").splitlines()
+    for line, answer in zip(lines, [*lines[1:], ""], strict=True):
+        if re.match(r" *(\$ )?python launch\.py ", line) and not answer.startswith("error: "):
+            yield line.strip().removeprefix("$ ")
+
+
+@pytest.mark.parametrize("line", sorted(set(written_out())))
+def test_every_command_that_is_shown_can_be_typed_as_it_stands(line: str) -> None:
+    _, _, *words = shlex.split(line.partition(" > ")[0], comments=True)
+    context = command.make_context("launch.py", words)
+    while isinstance(context.command, click.Group) and (rest := [*context._protected_args, *context.args]):
+        name, found, rest = context.command.resolve_command(context, rest)
+        assert found is not None
+        if "--help" in rest:
+            return
+        context = found.make_context(name, rest, parent=context)
+    paths = {path for places in all_keys(Experiment).values() for path in places}
+    for setting in context.params.get("overrides", ()):
+        key, sign, _ = setting.partition("=")
+        assert sign and key in paths | {"sweep.models"}, setting

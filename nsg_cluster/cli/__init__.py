@@ -68,16 +68,16 @@ def command() -> None:
     r"""Train, evaluate and render radiance fields from one YAML file.
 
     \b
-      python launch.py configs/quickstart.yaml                  train, evaluate, render, report
-      python launch.py configs/quickstart.yaml train.steps=500  the same with one setting changed
-      python launch.py status                                   what became of all runs
-      python launch.py logs @last -f                            what the newest one says
+      python launch.py configs/quickstart.yaml                  # train, evaluate, render, report
+      python launch.py configs/quickstart.yaml train.steps=500  # the same with one setting changed
+      python launch.py status                                   # what became of all runs
+      python launch.py logs @last -f                            # what the newest one says
 
     An experiment is what to compute: a YAML file. A run is an experiment that was submitted: a folder under
     <storage>/runs, named by its id, a unique prefix of it, its folder, or @last. The storage is the folder in which the
     command runs, unless NSG_STORAGE or ~/.config/nsg_cluster/config.yaml says otherwise.
 
-    Exit status of every verb: 0 done, 1 a task failed, 2 a mistake that you can mend, 130 interrupted.
+    Exit status of every verb: 0 done, 1 a task failed, 2 a mistake that you can correct, 130 interrupted.
     """
 
 

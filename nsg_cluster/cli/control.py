@@ -27,7 +27,7 @@ def cancel(*, runs: tuple[str, ...], tasks: tuple[int, ...], site: str | None) -
 
     \b
       python launch.py cancel @last
-      python launch.py cancel k3x9a2 --task 3        one task of a sweep
+      python launch.py cancel k3x9a2 --task 3  # one task of a sweep
 
     Cancelling twice does nothing more. Continue later with resubmit.
 
@@ -68,7 +68,7 @@ def resubmit(*, runs: tuple[str, ...], site: str | None, follow: bool, wait: boo
     \b
       python launch.py resubmit @last
       python launch.py resubmit k3x9a2 --detach
-      python launch.py resubmit k3x9a2 m4p2zz        several are started and not waited for
+      python launch.py resubmit k3x9a2 m4p2zz  # several are started and not waited for
 
     In the same folder; tasks that have succeeded are left alone. A run that is still running is refused, and so is one
     of whose jobs the scheduler does not tell anything: nothing runs twice.
@@ -105,7 +105,7 @@ def clean(*, runs: tuple[str, ...], failed: bool, older_than: str | None, yes: b
 
     \b
       python launch.py clean k3x9a2
-      python launch.py clean --failed --older-than 30d       both must hold
+      python launch.py clean --failed --older-than 30d  # both must hold
 
     Lists what it would remove and asks. A run that is running is never removed, nor anything outside of the storage.
     Hidden folders that a launcher left when it was killed while it made or removed a run go as well.

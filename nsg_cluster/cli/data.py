@@ -17,15 +17,15 @@ def data() -> None:
     r"""Look at data sets, make them, take over what there is.
 
     \b
-      python launch.py data check my.yaml                   what is there, what is missing, and pictures of it
-      python launch.py data synthesize street               a street with moving cars, and its whole truth
-      python launch.py data render-objects bunny.obj        a 3D model, seen from all around
-      python launch.py data import-nsg SOURCE DESTINATION   official weights of Neural Scene Graphs, as a run
-      python launch.py data stand-in RUN DESTINATION        the views of a run on KITTI, in KITTI's layout
-      python launch.py data import-config FILE.txt          an experiment from one of their configuration files
-      python launch.py data check --help                    what a command does, with examples
+      python launch.py data check my.yaml                  # what is there, what is missing, and pictures of it
+      python launch.py data synthesize street              # a street with moving cars, and its whole truth
+      python launch.py data render-objects bunny.obj       # a 3D model, seen from all around
+      python launch.py data import-nsg SOURCE DESTINATION  # official weights of Neural Scene Graphs, as a run
+      python launch.py data stand-in RUN DESTINATION       # the views of a run on KITTI, in KITTI's layout
+      python launch.py data import-config FILE.txt         # an experiment from one of their configuration files
+      python launch.py data check --help                   # what a command does, with examples
 
-    Exit status: 0 done, 1 a part is missing or broken, 2 a mistake that you can mend, 130 interrupted.
+    Exit status: 0 done, 1 a part is missing or broken, 2 a mistake that you can correct, 130 interrupted.
     """
 
 

@@ -38,8 +38,8 @@ def synthesize(
     r"""Make a procedural street with moving cars, and everything that is true about it.
 
     \b
-      python launch.py data synthesize street                              24 moments, KITTI tracking's files
-      python launch.py data synthesize street --layout vkitti2 cars=6      Virtual KITTI 2's files
+      python launch.py data synthesize street                          # 24 moments, KITTI tracking's files
+      python launch.py data synthesize street --layout vkitti2 cars=6  # Virtual KITTI 2's files
       python launch.py data synthesize still ego_motion=false width=624 height=188
       python launch.py data synthesize edited 'remove=[1]' 'move={2: [0, 0, -3.6]}' 'insert={3: [12, 0, 0]}'
 

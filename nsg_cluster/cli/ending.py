@@ -154,16 +154,15 @@ def _print_failures(row: RunRow) -> None:
 
 def _print_failure(task: TaskRow) -> None:
     """Print why a task did not succeed: its one sentence, or the end of its log."""
-    from nsg_cluster.runs.logs import last_lines
+    from nsg_cluster.runs.logs import error_log, last_lines
 
     status = task.status
     click.echo(f"task {task.index} ({task.name}) {status.state}: {printable(status.reason)}", err=True)
     if status.state not in {"failed", "lost"} or status.exit_status == 2:
         return
-    log = TaskPaths(task.folder).log_err
-    if not log.exists():
-        log = RunPaths(task.folder.parents[1]).supervisor_log
+    log = error_log(RunPaths(task.folder.parents[1]), task.index, status.job_id)
     lines = last_lines(log, LAST_LINES)
     for line in lines if lines[-1:] != [f"error: {status.reason}"] else []:
         click.echo(f"  {printable(line)}", err=True)
-    click.echo(f"  log: {log}", err=True)
+    if log.exists():
+        click.echo(f"  log: {log}", err=True)

@@ -40,8 +40,8 @@ def fetch(
     r"""Copy results and logs of a run, also from another machine.
 
     \b
-      python launch.py fetch @last results/                            from the storage of this machine
-      python launch.py fetch k3x9a2 results/ --site abci3              by ssh, as the site's `remote` says
+      python launch.py fetch @last results/                # from the storage of this machine
+      python launch.py fetch k3x9a2 results/ --site abci3  # by ssh, as the site's `remote` says
       python launch.py fetch abci:/groups/gaa/me/runs/lego/20261125T034500-k3x9a2 results/
       python launch.py fetch @last results/ --what checkpoints --task 3
 

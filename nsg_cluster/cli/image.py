@@ -22,10 +22,10 @@ def image() -> None:
     r"""Build, check and list the images that tasks run in.
 
     \b
-      python launch.py image build docker/Dockerfile.cpu       a Dockerfile becomes an image
-      python launch.py image convert docker/Dockerfile         the definition that it is built by
-      python launch.py image check docker/Dockerfile.cpu       does it train? which GPUs has it code for?
-      python launch.py image show                              what there is
+      python launch.py image build docker/Dockerfile.cpu  # a Dockerfile becomes an image
+      python launch.py image convert docker/Dockerfile    # the definition that it is built by
+      python launch.py image check docker/Dockerfile.cpu  # does it train? which GPUs has it code for?
+      python launch.py image show                         # what there is
       python launch.py configs/quickstart.yaml container.image=docker/Dockerfile.cpu
 
     Images lie in <storage>/images, each under the digest of its content, with a manifest beside it. Apptainer or
@@ -72,7 +72,7 @@ def build(*, recipe: Path, site: str | None, as_job: bool, force: bool, as_json:
     r"""Build an image from a Dockerfile, an archive or a definition.
 
     \b
-      python launch.py image build                                       docker/Dockerfile
+      python launch.py image build  # docker/Dockerfile
       python launch.py image build docker/Dockerfile --site abci3 --as-job
       python launch.py image build docker/Dockerfile.cpu --base debian:bookworm-slim=base.sif --wheels wheels
 

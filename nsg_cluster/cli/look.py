@@ -34,8 +34,8 @@ def status(*, runs: tuple[str, ...], watch: bool, site: str | None, as_json: boo
     \b
       python launch.py status
       python launch.py status @last --watch
-      python launch.py status --site abci3           runs in the storage of another site than yours
-      python launch.py status k3x9a2 --json          folder, state, steps, psnr, ssim of each task
+      python launch.py status --site abci3   # runs in the storage of another site than yours
+      python launch.py status k3x9a2 --json  # folder, state, steps, psnr, ssim of each task
 
     A run of several tasks that is named alone is shown task by task. States: queued, running, succeeded, failed,
     cancelled, timeout (its time limit was too short), lost (it was killed and could not say so). On a cluster also:
@@ -104,15 +104,16 @@ def logs(*, run: str, task: int | None, follow: bool, stderr: bool, site: str | 
     """
     from nsg_cluster.runs.control import choose_tasks
     from nsg_cluster.runs.find import find_run
-    from nsg_cluster.runs.logs import follow_logs, read_logs
+    from nsg_cluster.runs.logs import error_log, follow_logs, read_logs
     from nsg_cluster.runs.status import RunReader
 
     found = find_run(run, options.storage_of(site))
     chosen = choose_tasks(found, [] if task is None else [task])
-    reader, paths = RunReader(found), [found.task(index) for index in chosen]
+    reader = RunReader(found)
+    tasks = reader.read().tasks if stderr else ()
     files = [
-        (f"task {index}", task_paths.log_err if stderr else task_paths.log_out)
-        for index, task_paths in zip(chosen, paths, strict=True)
+        (f"task {index}", error_log(found, index, tasks[index].status.job_id) if stderr else found.task(index).log_out)
+        for index in chosen
     ]
     if follow:
         follow_logs(files, _write, is_over=lambda: _have_ended(reader.read(), chosen))
@@ -159,9 +160,9 @@ def report(*, runs: tuple[str, ...], out: Path | None, form: str, site: str | No
     r"""Write one page about runs, or print a table of them.
 
     \b
-      python launch.py report @last                        report.html in the run's folder
+      python launch.py report @last                # report.html in the run's folder
       python launch.py report k3x9a2 m4p2zz --out both.html
-      python launch.py report --format csv k3x9a2          a table on standard output
+      python launch.py report --format csv k3x9a2  # a table on standard output
 
     Without a name it is about the newest run.
 

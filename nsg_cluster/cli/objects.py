@@ -103,10 +103,10 @@ def render_objects(
     r"""Render 3D models (.obj, .glb, .gltf, .ply, .stl) with Blender into data sets to train on.
 
     \b
-      python launch.py data render-objects bunny.obj --views 50 --size 128     into objects/bunny
-      python launch.py data render-objects models/ --out views                 each model of a folder
+      python launch.py data render-objects bunny.obj --views 50 --size 128  # into objects/bunny
+      python launch.py data render-objects models/ --out views              # each model of a folder
       python launch.py data render-objects 02691156/ --out planes --submit --site abci3 resources.walltime=2h
-      python launch.py data render-objects configs/shapenet_obj.yaml           what an experiment trains on
+      python launch.py data render-objects configs/shapenet_obj.yaml        # what an experiment trains on
 
     Each data set is in the Blender format of NeRF: train, val, and test as a turntable in order; RGBA pictures,
     transforms_*.json, depth. What is there is not rendered again: repeat the command after an interruption. A model

@@ -66,11 +66,11 @@ def submit(
     r"""Start an experiment: train, evaluate, render.
 
     \b
-      python launch.py configs/quickstart.yaml                       the word submit may be left out
+      python launch.py configs/quickstart.yaml                           # the word submit may be left out
       python launch.py submit configs/lego.yaml data.root=~/lego train.steps=5000
       python launch.py configs/sweeps/quickstart_learning_rate.yaml --max-parallel 2 --detach
-      python launch.py configs/lego.yaml --site abci3 --dry-run       script, command, limits and cost on a cluster
-      python launch.py configs/lego.yaml --after k3x9a2 stages=[render]   renders that run when it has succeeded
+      python launch.py configs/lego.yaml --site abci3 --dry-run          # script, command, limits and cost on a cluster
+      python launch.py configs/lego.yaml --after k3x9a2 'stages=[render]'  # renders that run when it has succeeded
 
     A sweep becomes one run of many tasks. Settings after the file replace those in it. The run goes on when the
     terminal is closed; Control-C while following ends it, after a checkpoint. Continue it later with resubmit.

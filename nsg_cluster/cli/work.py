@@ -32,8 +32,8 @@ def train(*, what: str, overrides: tuple[str, ...], site: str | None, as_json: b
     r"""Train, evaluate and render in this process: what a job does.
 
     \b
-      python launch.py train configs/quickstart.yaml train.steps=200      a new run
-      python launch.py train @last                                        go on where it stopped
+      python launch.py train configs/quickstart.yaml train.steps=200  # a new run
+      python launch.py train @last                                    # go on where it stopped
 
     For debuggers, profilers and jobs that you submit by hand; the tasks of a sweep run one after another. Control-C
     ends it after a checkpoint, and so does resources.walltime: nothing continues it then but this command again.
@@ -74,7 +74,7 @@ def evaluate(*, what: str, overrides: tuple[str, ...], site: str | None, task: i
     \b
       python launch.py evaluate @last
       python launch.py evaluate k3x9a2 evaluate.max_views=3
-      python launch.py evaluate configs/lego.yaml            the newest run of that experiment
+      python launch.py evaluate configs/lego.yaml  # the newest run of that experiment
 
     Writes metrics.json and the pictures of the views, and prints their names.
 
@@ -95,7 +95,7 @@ def render(*, what: str, overrides: tuple[str, ...], site: str | None, task: int
     \b
       python launch.py render @last render.frames=120 render.size=800
       python launch.py render k3x9a2 render.path=test
-      python launch.py render k3x9a2 render.frames=101 render.cameras=right render.out=DIR      of a drive
+      python launch.py render k3x9a2 render.frames=101 render.cameras=right render.out=DIR  # of a drive
       python launch.py render k3x9a2 'render.edits=[{remove: 4}, {move: {track: 3, by: [5, 0, 0]}}]'
 
     Writes videos into the task's renders folder or render.out, and prints their names.

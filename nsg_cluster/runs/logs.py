@@ -8,12 +8,26 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nsg_cluster.core.errors import RunError
+from nsg_cluster.core.paths import RunPaths
 
-__all__ = ["follow_logs", "last_lines", "read_logs"]
+__all__ = ["error_log", "follow_logs", "last_lines", "read_logs"]
 
 POLL_S = 0.3
 BLOCK = 1 << 16
 Sink = Callable[[bytes], object]
+
+
+def error_log(run: RunPaths, index: int, job: str | None) -> Path:
+    """Return where a task's errors stand: its own log, or that of its job or of its starter where it never began.
+
+    Args:
+        run: The run.
+        index: The task.
+        job: Its job, as its status has it.
+    """
+    own = run.task(index).log_err
+    others = (*((run.job_log(job),) if job else ()), run.supervisor_log)
+    return next((log for log in (own, *others) if log.exists()), own)
 
 
 def read_logs(paths: Sequence[tuple[str, Path]], sink: Sink) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from nsg_cluster.config.schema import Experiment
@@ -64,13 +64,29 @@ def environment_here(site: Site) -> dict[str, str]:
     """
     named = {SECRETS: site.secrets} if site.secrets else {}
     if site.scratch is not None:
-        named[SCRATCH] = in_environment(site.scratch, os.environ, f"site {site.name}: scratch")
+        named[SCRATCH] = _value(site, site.scratch, os.environ, "scratch")
     if site.scheduler == "local":
         return {**site.environment, **named}
     found = dict(named)
     for name, text in site.environment.items():
-        found[name] = in_environment(text, {**os.environ, **found}, f"site {site.name}: environment.{name}")
+        found[name] = _value(site, text, {**os.environ, **found}, f"environment.{name}")
     return found
+
+
+def _value(site: Site, text: str, environment: Mapping[str, str], what: str) -> str:
+    """Return a text of a site with variables in their places.
+
+    Raises:
+        ConfigError: One is not set here.
+    """
+    try:
+        return in_environment(text, environment, f"site {site.name}: {what}")
+    except ConfigError as error:
+        if site.scheduler == "local":
+            raise
+        raise ConfigError(
+            f"{error} The jobs of {site.name} have such variables: work in one, or set it to a folder for this command"
+        ) from None
 
 
 def missing_data(elements: Sequence[Experiment]) -> str | None:

@@ -47,7 +47,7 @@ def _check_owner(path: Path, found: os.stat_result) -> None:
         raise ConfigError(f"secrets: {path}: belongs to another user (number {found.st_uid}); it must be yours")
     mode = stat.S_IMODE(found.st_mode)
     if mode & 0o077:
-        raise ConfigError(f"secrets: {path}: others may use it (mode {mode:04o}); mend it with: chmod 600 {path}")
+        raise ConfigError(f"secrets: {path}: others may use it (mode {mode:04o}); correct it with: chmod 600 {path}")
 
 
 def _parsed(path: Path, content: str) -> dict[str, str]:

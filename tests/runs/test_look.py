@@ -15,6 +15,7 @@ from nsg_cluster.core.paths import RunPaths
 from nsg_cluster.executor.client import Answer, Client
 from nsg_cluster.runs import asking, cluster, look
 from nsg_cluster.runs.jobs import Jobs, Submitted, read_jobs
+from nsg_cluster.runs.logs import error_log
 from nsg_cluster.runs.status import RunReader, RunRow, read_rows, read_run
 from nsg_cluster.scheduler.dialect import Dialect
 from nsg_cluster.scheduler.types import JobId, JobState, JobStatus, Source
@@ -177,6 +178,7 @@ def test_a_job_that_ended_before_its_task_began_is_told_by_its_last_words(tmp_pa
     status = read_run(run).tasks[0].status
     assert status.reason == "its job 15_0 ended before the task began: bash: singularity: command not found"
     assert status.exit_status == 127
+    assert error_log(run, 0, status.job_id) == run.job_log("15_0"), "what `logs --stderr` prints"
 
 
 def test_a_job_that_goes_on_as_another_is_followed(tmp_path: Path, scheduler: Scheduler) -> None:
