@@ -32,7 +32,7 @@ def test_lines_are_variables_taken_literally(tmp_path: Path) -> None:
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o610, 0o777])
 def test_a_file_that_others_may_use_is_refused_with_the_command_that_mends_it(tmp_path: Path, mode: int) -> None:
     path = write(tmp_path / "secrets", f"A={TOKEN}", mode)
-    with pytest.raises(ConfigError, match=rf"mode {mode:04o}\); mend it with: chmod 600 {path}"):
+    with pytest.raises(ConfigError, match=rf"mode {mode:04o}\); correct it with: chmod 600 {path}"):
         read_secrets(path)
 
 

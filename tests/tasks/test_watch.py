@@ -119,7 +119,7 @@ def test_secrets_reach_the_program_that_computes_and_nothing_else(site: Site) ->
 
 def test_secrets_that_others_may_read_are_refused_before_anything_is_written_and_again_in_the_job(site: Site) -> None:
     site.secrets.chmod(0o644)
-    with pytest.raises(ConfigError, match=r"mode 0644\); mend it with: chmod 600"):
+    with pytest.raises(ConfigError, match=r"mode 0644\); correct it with: chmod 600"):
         site.submit()
     assert not all_runs(site.bench.storage)
     site.secrets.chmod(0o600)
