@@ -27,10 +27,10 @@ def mip_floats_of_a_ray(model: MipNerfConfig | MipNerf360Config) -> int:
     """Return the floats that a ray takes until its gradient is known: each layer's input, twice, for its gradient."""
     field = model.field
     large = _floats(field, field.width, field.hidden_layers) + 2 * (field.bottleneck + field.color_width)
-    if field.reflections is not None:
-        large += _floats_reflected(field, field.reflections)
     if field.normals != "untrained":
         large *= 2  # the gradients of density, and theirs
+    if field.reflections is not None:
+        large += _floats_reflected(field, field.reflections)
     if isinstance(model, MipNerfConfig):
         return 2 * model.samples * large
     return model.samples * large + sum(model.rounds) * _floats(field, model.proposal_width, model.proposal_layers)

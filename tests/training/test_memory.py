@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from nsg_cluster.config.memory import estimate_memory
-from tests.training.tiny import tiny
+from nsg_cluster.config.schema import Experiment
+from tests.training.tiny import TINY, tiny
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -53,6 +54,19 @@ LARGE: dict[str, Any] = {
     "sampler": {"kind": "occupancy", "resolution": 64},
 }
 PROPOSAL = {"kind": "proposal", "rounds": [64, 32], "samples": 32, "hash_grid": {"log2_table_size": 14}}
+REFLECTING: dict[str, Any] = {
+    "kind": "mipnerf360",
+    "field": {
+        "width": 128,
+        "hidden_layers": 4,
+        "bottleneck": 128,
+        "color_width": 64,
+        "normals": "predicted",
+        "reflections": {"color_layers": 4},
+    },
+    "proposal_width": 32,
+    "samples": 24,
+}
 
 
 @pytest.mark.parametrize(
@@ -60,13 +74,15 @@ PROPOSAL = {"kind": "proposal", "rounds": [64, 32], "samples": 32, "hash_grid": 
     [
         (LARGE, {"rays": 128, "samples": 1 << 16}),
         (LARGE | {"sampler": PROPOSAL}, {"rays": 2048, "samples": None, "ema_decay": 0.9}),
+        (REFLECTING, {"rays": 512, "samples": None}),
     ],
-    ids=["occupancy", "proposal"],
+    ids=["occupancy", "proposal", "reflections"],
 )
 def test_a_training_takes_what_was_estimated(model: dict[str, Any], train: dict[str, Any]) -> None:
     if not os.access("/proc/self/clear_refs", os.W_OK):
         pytest.skip("the largest memory of a process can be measured anew on Linux only")
-    measured = tiny(model=model, train=train)
+    base = TINY["model"] if model["kind"] == "instant_ngp" else {}
+    measured = Experiment.model_validate({**TINY, "model": base | model, "train": TINY["train"] | train})
     documents = json.dumps([tiny().model_dump(mode="json"), measured.model_dump(mode="json")])
     program = [sys.executable, "-c", PROGRAM, documents]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(CHECKOUT), os.environ.get("PYTHONPATH", "")])}
