@@ -129,6 +129,9 @@ class EvaluateConfig(Config):
     distance in front of which half of it is, which lies on a surface where the mean lies between two."""
     normals: bool = False
     """Write pictures of normals as well, and measure them where the truth is known."""
+    materials: bool = False
+    """Write pictures of what surfaces are made of as well, with ``model.field.reflections``: their diffuse color, the
+    color that they reflect, and their roughness r as a gray of r / (1 + r)."""
 
 
 class ScratchConfig(Config):
@@ -261,6 +264,15 @@ class Experiment(Config):
         asked = [key for key in ("evaluate", "render") if getattr(self, key).normals]
         if asked and (why := self._why_no_normals()):
             raise ValueError(f"{asked[0]}.normals: {why}; leave it out")
+        return self
+
+    @model_validator(mode="after")
+    def _has_the_materials_asked_for(self) -> Experiment:
+        reflects = isinstance(self.model, MipNerfConfig | MipNerf360Config) and self.model.field.reflections is not None
+        if self.evaluate.materials and not reflects:
+            raise ValueError(
+                "evaluate.materials: only mipnerf and mipnerf360 with model.field.reflections have them; leave it out"
+            )
         return self
 
     def _why_no_normals(self) -> str | None:

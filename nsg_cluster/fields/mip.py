@@ -361,8 +361,26 @@ class MipReflectingField(MipRadianceField):
         slopes: Float[Tensor, "points 3"] | None = None,
         generator: Generator | None = None,
     ) -> Float[Tensor, "points 3"]:
+        return self._padded(self.colors(hidden, directions[owners], self._normals(hidden, slopes), generator=generator))
+
+    def materials(
+        self, rays: Rays, samples: RaySamples
+    ) -> tuple[Float[Tensor, "samples 3"], Float[Tensor, "samples 3"], Float[Tensor, " samples"]]:
+        """Return the diffuse color of intervals and the reflected one, each as images would store it, and roughness."""
+        slopes = None
+        if self.needs_slopes:
+            _, hidden, slopes = self._sloping(frustums(rays, samples, shape=self.encoding.shape), None)
+        else:
+            hidden = self.features(rays, samples)[1]
+        directions = rays.view_directions[samples.rays]
+        diffuse, specular, roughness = self.colors.parts(hidden, directions, self._normals(hidden, slopes))
+        return self.colors.stored(diffuse), self.colors.stored(specular), roughness[:, 0]
+
+    def _normals(
+        self, hidden: Float[Tensor, "points features"], slopes: Float[Tensor, "points 3"] | None
+    ) -> Float[Tensor, "points 3"]:
         normals = self._predicted(hidden)
         if normals is None:
             assert slopes is not None, "needs_slopes asks for them"
             normals = unit_normals(slopes)
-        return self._padded(self.colors(hidden, directions[owners], normals, generator=generator))
+        return normals

@@ -116,7 +116,19 @@ class ReflectedColors(nn.Module):
         *,
         generator: Generator | None = None,
     ) -> Float[Tensor, "points 3"]:
-        """Return colors from 0 to 1.
+        """Return colors from 0 to 1: see `parts`."""
+        diffuse, specular, _ = self.parts(features, directions, normals, generator=generator)
+        return self.stored(diffuse + specular)
+
+    def parts(
+        self,
+        features: Float[Tensor, "points features"],
+        directions: Float[Tensor, "points 3"],
+        normals: Float[Tensor, "points 3"],
+        *,
+        generator: Generator | None = None,
+    ) -> tuple[Float[Tensor, "points 3"], Float[Tensor, "points 3"], Float[Tensor, "points 1"]]:
+        """Return the diffuse color and the reflected one, which are added up before they are stored, and the roughness.
 
         Args:
             features: What is known about each point.
@@ -131,7 +143,10 @@ class ReflectedColors(nn.Module):
         light = self.encoding(reflected(directions, normals), roughness)
         facing = (directions * normals).sum(dim=1, keepdim=True)
         specular = self._specular(torch.cat([self._bottleneck(features, generator), light, facing], dim=1))
-        total = diffuse + tint * specular
+        return diffuse, tint * specular, roughness
+
+    def stored(self, total: Float[Tensor, "points 3"]) -> Float[Tensor, "points 3"]:
+        """Return colors as images store them, from 0 to 1."""
         return (srgb(total) if self.is_srgb else total).clamp(0.0, 1.0)
 
     def _bottleneck(

@@ -14,13 +14,13 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
 
-from nsg_cluster.fields.mip import MipRadianceField
+from nsg_cluster.fields.mip import MipRadianceField, MipReflectingField
 from nsg_cluster.geometry.normals import unit_normals
 from nsg_cluster.geometry.rays import Histogram, Rays, RaySamples
 from nsg_cluster.geometry.warps import Spacing
 from nsg_cluster.models.base import Model
 from nsg_cluster.models.per_image import PerImage
-from nsg_cluster.render.rendering import Rendering, SampleNormals
+from nsg_cluster.render.rendering import Materials, Rendering, SampleNormals
 from nsg_cluster.render.volume import render_samples
 from nsg_cluster.sampling.base import limits
 from nsg_cluster.sampling.cones import blurred, intervals_on_rays, resampled_edges, stratified_edges
@@ -98,6 +98,10 @@ class MipNerf360(Model):
         """Return the predicted normals of intervals where normals are predicted, those of the density elsewhere."""
         predicted = self.field.predicted_normals(rays, samples)
         return super().normals(rays, samples) if predicted is None else predicted
+
+    def materials(self, rays: Rays, samples: RaySamples) -> Materials:
+        """Return what the surfaces of intervals are made of, with ``model.field.reflections``."""
+        return _materials(self.field, rays, samples)
 
     def before_step(self, step: int, generator: Generator) -> None:
         """Anneal the proposals."""
@@ -177,6 +181,10 @@ class MipNerf(Model):
         predicted = self.field.predicted_normals(rays, samples)
         return super().normals(rays, samples) if predicted is None else predicted
 
+    def materials(self, rays: Rays, samples: RaySamples) -> Materials:
+        """Return what the surfaces of intervals are made of, with ``model.field.reflections``."""
+        return _materials(self.field, rays, samples)
+
     def _pass(
         self,
         rays: Rays,
@@ -216,6 +224,12 @@ def _evaluated(
             mismatch=None if predicted is None else (of_density - predicted).square().sum(dim=1),
         ),
     )
+
+
+def _materials(field: MipRadianceField, rays: Rays, samples: RaySamples) -> Materials:
+    assert isinstance(field, MipReflectingField), "the configuration has asked for reflections"
+    diffuse, reflected, roughness = field.materials(rays, samples)
+    return Materials(diffuse=diffuse, reflected=reflected, roughness=roughness)
 
 
 def _opaque_end(density: Float[Tensor, " samples"], samples: RaySamples) -> Float[Tensor, " samples"]:

@@ -28,7 +28,14 @@ from nsg_cluster.data.scene import Scene, Views
 from nsg_cluster.outputs.countdown import Countdown
 from nsg_cluster.outputs.dynamic import moving_pixels
 from nsg_cluster.outputs.metrics import load_lpips, mean_angle_deg, psnr, ssim
-from nsg_cluster.outputs.pictures import color_picture, depth_picture, error_picture, normals_picture, shade_of
+from nsg_cluster.outputs.pictures import (
+    color_picture,
+    depth_picture,
+    error_picture,
+    material_pictures,
+    normals_picture,
+    shade_of,
+)
 from nsg_cluster.render.image import ImageRendering, render_image
 from nsg_cluster.render.rendering import RadianceModel
 from nsg_cluster.training.checkpoint import Snapshot, load_model
@@ -106,6 +113,8 @@ class Evaluator:
         }
         if rendering.normals is not None:
             found["_normals"] = normals_picture(rendering.normals, rendering.opacity, background=self._shade)
+        if rendering.materials is not None:
+            found |= material_pictures(rendering.materials, rendering.opacity, background=self._shade)
         return found
 
     def _render(self, index: int) -> ImageRendering:
@@ -118,6 +127,7 @@ class Evaluator:
             chunk=self._config.chunk,
             transmittance_threshold=self._config.transmittance_threshold,
             with_normals=self._config.normals,
+            with_materials=self._config.materials,
         )
         self.cpu_s += time.process_time() - cpu_s
         self.wall_s += time.monotonic() - wall_s

@@ -9,8 +9,16 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from nsg_cluster.render.image import ImageRendering
+from nsg_cluster.render.rendering import Materials
 
-__all__ = ["color_picture", "depth_picture", "error_picture", "normals_picture", "shade_of"]
+__all__ = [
+    "color_picture",
+    "depth_picture",
+    "error_picture",
+    "material_pictures",
+    "normals_picture",
+    "shade_of",
+]
 
 Picture = UInt8[np.ndarray, "height width 3"]
 # The error that the error map shows in its brightest color: larger ones are rare, and small ones stay visible.
@@ -48,6 +56,16 @@ def normals_picture(
     """Return normals from -1 to 1 along each axis of the world as red, green and blue from dark to bright."""
     share = opacity.numpy()[..., None]
     return _quantized(share * np.clip(normals.numpy() / 2 + 0.5, 0.0, 1.0) + (1.0 - share) * background)
+
+
+def material_pictures(
+    materials: Materials, opacity: Float[Tensor, "height width"], *, background: float
+) -> dict[str, Picture]:
+    """Return diffuse color, reflected color, and roughness r as a gray of r / (1 + r), by the ending of their files."""
+    share = opacity[..., None]
+    gray = (materials.roughness / (1 + materials.roughness))[..., None].expand_as(materials.diffuse)
+    shown = {"_diffuse": materials.diffuse, "_reflected": materials.reflected, "_roughness": gray}
+    return {ending: color_picture(share * color + (1 - share) * background) for ending, color in shown.items()}
 
 
 def error_picture(color: Float[Tensor, "height width 3"], truth: Float[Tensor, "height width 3"]) -> Picture:

@@ -10,7 +10,7 @@ from torch import Generator, Tensor
 
 from nsg_cluster.geometry.rays import Histogram, Rays, RaySamples
 
-__all__ = ["HasNormals", "RadianceModel", "Rendering", "SampleNormals"]
+__all__ = ["HasMaterials", "HasNormals", "Materials", "RadianceModel", "Rendering", "SampleNormals"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +21,18 @@ class SampleNormals:
     """Cosine of the angle between ray and normal: more than 0 for a surface that is seen from behind."""
     mismatch: Float[Tensor, " samples"] | None = None
     """Squared distance between the normal that is predicted and that of the density, where normals are predicted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Materials:
+    """What surfaces are made of."""
+
+    diffuse: Float[Tensor, "*shape 3"]
+    """Color that they send to every side, as images would store it alone."""
+    reflected: Float[Tensor, "*shape 3"]
+    """Color that they reflect to the camera, as images would store it alone."""
+    roughness: Float[Tensor, "*shape"]
+    """How far reflected directions spread: 0 for a mirror."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,4 +96,13 @@ class HasNormals(Protocol):
 
     def normals(self, rays: Rays, samples: RaySamples) -> Float[Tensor, "samples 3"]:
         """Return the unit normal of the surface that samples lie on, in world coordinates; 0 where there is none."""
+        ...
+
+
+@runtime_checkable
+class HasMaterials(Protocol):
+    """What tells the light that surfaces reflect from their own."""
+
+    def materials(self, rays: Rays, samples: RaySamples) -> Materials:
+        """Return what the surfaces are made of that samples lie on."""
         ...

@@ -1,4 +1,4 @@
-"""Where rays meet a surface, and how it is turned: median depth and normals of rendered rays.
+"""Where rays meet a surface, how it is turned, and what it is made of: median depth, normals, materials of rays.
 
 The normal of a ray is the mean of the normals of its samples by their weights, made a unit vector.
 """
@@ -10,10 +10,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from nsg_cluster.geometry.rays import Rays
-from nsg_cluster.render.rendering import HasNormals, Rendering
+from nsg_cluster.render.rendering import HasMaterials, HasNormals, Materials, Rendering
 from nsg_cluster.render.volume import keep_samples
 
-__all__ = ["median_depth", "ray_normals"]
+__all__ = ["median_depth", "ray_materials", "ray_normals"]
 
 _TINY = 1e-20
 SMALLEST_WEIGHT = 0.01
@@ -58,3 +58,23 @@ def ray_normals(model: HasNormals, rays: Rays, rendering: Rendering) -> Float[Te
     total = total.index_add(0, samples.rays, rendering.weights[kept][:, None] * normals)
     unit: Tensor = total / total.norm(dim=1, keepdim=True).clamp(min=_TINY)
     return unit
+
+
+def ray_materials(model: HasMaterials, rays: Rays, rendering: Rendering) -> Materials:
+    """Return the materials that each ray sees, means of those of its samples by their weights; 0 where there are none.
+
+    Args:
+        model: What was rendered.
+        rays: As they were rendered.
+        rendering: What came of it.
+    """
+    kept = rendering.weights > SMALLEST_WEIGHT
+    samples = keep_samples(rendering.samples, kept)
+    total = rays.directions.new_zeros(len(rays), 8)
+    if len(samples) > 0:
+        found = model.materials(rays, samples)
+        ones = torch.ones_like(found.roughness)[:, None]
+        values = torch.cat([found.diffuse, found.reflected, found.roughness[:, None], ones], dim=1)
+        total = total.index_add(0, samples.rays, rendering.weights[kept][:, None] * values)
+    mean = total[:, :7] / total[:, 7:].clamp(min=_TINY)
+    return Materials(diffuse=mean[:, :3], reflected=mean[:, 3:6], roughness=mean[:, 6])

@@ -18,7 +18,16 @@ from nsg_cluster.report.tables import decimals
 __all__ = ["View", "picked", "table", "views_of", "views_section"]
 
 # Ending of a file's name, and what it shows.
-KINDS = {"": "rendered", "_truth": "truth", "_error": "absolute error", "_depth": "depth", "_normals": "normals"}
+KINDS = {
+    "": "rendered",
+    "_truth": "truth",
+    "_error": "absolute error",
+    "_depth": "depth",
+    "_normals": "normals",
+    "_diffuse": "diffuse color",
+    "_reflected": "reflected color",
+    "_roughness": "roughness",
+}
 SCALES = (
     "Errors go from black (none) to bright (0.25 of full scale and more), depth from red (near) to blue (far); red, "
     "green and blue of normals are the axes of the world."

@@ -346,3 +346,18 @@ def test_light_added_up_is_brighter_where_it_is_stored_by_the_curve_of_srgb(scen
         for srgb in (False, True)
     )
     assert (stored >= linear).all() and float((stored - linear).mean()) > 0.01
+
+
+@pytest.mark.parametrize("kind", SMALL)
+@pytest.mark.parametrize("normals", ["predicted", "density"])
+def test_materials_are_what_colors_are_put_together_from(scene: Scene, kind: str, normals: str) -> None:
+    model = reflecting(kind, scene, normals, srgb=False).eval()
+    rays = some_rays(scene)[0]
+    with torch.no_grad():
+        samples = model.render_rays(rays, background=torch.ones(64, 3)).samples
+        found = model.materials(rays, samples)
+        _, color = model.field(rays, samples)
+    padding = model.field.rgb_padding
+    total = (found.diffuse + found.reflected).clamp(max=1) * (1 + 2 * padding) - padding
+    torch.testing.assert_close(total, color, rtol=1e-4, atol=1e-5)
+    assert (found.roughness > 0).all() and not found.roughness.requires_grad

@@ -23,7 +23,7 @@ from nsg_cluster.data.procedural.synthetic import load_synthetic
 from nsg_cluster.outputs.evaluate import Evaluator, evaluate
 from nsg_cluster.training.loop import train
 from tests.render.exact import ExactToybox
-from tests.training.tiny import tiny
+from tests.training.tiny import TINY, tiny
 
 ENDINGS = (".png", "_truth.png", "_error.png", "_depth.png", "_depth.npy")
 
@@ -128,6 +128,22 @@ def test_normals_and_the_median_depth_are_written_and_measured_where_they_are_as
     (paths.evaluation / "r_1_normals.png").unlink()
     for index in (0, 2):
         (paths.evaluation / f"r_{index}_normals.png").unlink()
+
+
+def test_materials_are_written_where_they_are_asked_for_and_there_are_some(tmp_path: Path) -> None:
+    field = {"width": 16, "hidden_layers": 2, "bottleneck": 8, "color_width": 8, "normals": "predicted"}
+    model = {"kind": "mipnerf", "samples": 8, "field": field | {"reflections": {"color_layers": 2}}}
+    short = TINY["train"] | {"steps": 2, "samples": None, "preview_every": None}
+    asked = {"evaluate": {"materials": True, "chunk": 100}}
+    experiment = Experiment.model_validate({**TINY, "model": model, "train": short, **asked})
+    paths = TaskPaths(tmp_path)
+    train(experiment, paths, stop=StopSignal())
+    assert evaluate(experiment, paths) is not None
+    pictures = [read_image(paths.evaluation / f"r_0_{part}.png") for part in ("diffuse", "reflected", "roughness")]
+    assert all(picture.shape == (16, 16, 3) for picture in pictures)
+    assert not np.array_equal(pictures[0], pictures[1])
+    with pytest.raises(ValueError, match=r"evaluate\.materials: only mipnerf and mipnerf360 with model\.field\.refl"):
+        Experiment.model_validate({**TINY, **asked})
 
 
 def test_tensorboard_gets_the_means_and_pictures(trained: tuple[Experiment, TaskPaths]) -> None:

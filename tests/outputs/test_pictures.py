@@ -6,8 +6,16 @@ import numpy as np
 import pytest
 import torch
 
-from nsg_cluster.outputs.pictures import color_picture, depth_picture, error_picture, normals_picture, shade_of
+from nsg_cluster.outputs.pictures import (
+    color_picture,
+    depth_picture,
+    error_picture,
+    material_pictures,
+    normals_picture,
+    shade_of,
+)
 from nsg_cluster.render.image import ImageRendering
+from nsg_cluster.render.rendering import Materials
 
 
 def rendering(depth: list[float], opacity: list[float]) -> ImageRendering:
@@ -27,6 +35,17 @@ def test_the_picture_of_the_median_depth_shows_that_and_normals_are_colors_by_ax
     normals = torch.tensor([[[1.0, 0.0, 0.0], [0.0, -1.0, 0.0], [0.0, 0.0, 0.0]]])
     picture = normals_picture(normals, torch.tensor([[1.0, 1.0, 0.0]]), background=1.0)
     assert picture.tolist() == [[[255, 128, 128], [128, 0, 128], [255, 255, 255]]]
+
+
+def test_materials_are_seen_before_the_background_and_rough_is_bright() -> None:
+    color = torch.tensor([[[1.0, 0.0, 0.2], [1.0, 0.0, 0.2]]])
+    materials = Materials(diffuse=color, reflected=color / 2, roughness=torch.tensor([[0.0, 1.0]]))
+    pictures = material_pictures(materials, torch.tensor([[1.0, 0.0]]), background=1.0)
+    assert pictures["_diffuse"].tolist() == [[[255, 0, 51], [255, 255, 255]]]
+    assert pictures["_reflected"][0, 0].tolist() == [128, 0, 26]
+    assert pictures["_roughness"][0, 0].tolist() == [0, 0, 0]
+    opaque = material_pictures(materials, torch.ones(1, 2), background=1.0)
+    assert opaque["_roughness"][0, 1].tolist() == [128, 128, 128]
 
 
 def test_colors_are_rounded_to_eight_bits_and_clipped() -> None:

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from nsg_cluster.geometry.normals import slopes_at, unit_normals
 from nsg_cluster.geometry.rays import Rays, RaySamples, midpoints
-from nsg_cluster.render.rendering import HasNormals, Rendering
-from nsg_cluster.render.surface import median_depth, ray_normals
+from nsg_cluster.render.rendering import HasMaterials, HasNormals, Materials, Rendering
+from nsg_cluster.render.surface import median_depth, ray_materials, ray_normals
 from nsg_cluster.render.volume import render_samples
 
 
@@ -72,6 +72,10 @@ class Ball:
     def normals(self, rays: Rays, samples: RaySamples) -> Float[Tensor, "samples 3"]:
         return unit_normals(slopes_at(self.density, midpoints(rays, samples)))
 
+    def materials(self, rays: Rays, samples: RaySamples) -> Materials:
+        places = midpoints(rays, samples)
+        return Materials(diffuse=places.abs(), reflected=torch.full_like(places, 0.25), roughness=2 * places[:, 0])
+
 
 def seen(model: Any, rays: Rays) -> Rendering:
     edges = torch.linspace(2, 6, 401)
@@ -84,6 +88,27 @@ def seen(model: Any, rays: Rays) -> Rendering:
     )
     densities = model.density(midpoints(rays, samples))
     return render_samples(samples, densities, torch.zeros(len(samples), 3), background=torch.zeros(count, 3))
+
+
+def test_materials_of_a_ball_are_those_of_its_surface_and_rays_beside_it_have_none() -> None:
+    across = torch.tensor([[0.4, 0.1, 0.0], [3.0, 0.0, 0.0]])
+    rays = Rays(
+        origins=across + torch.tensor([0.0, 0.0, -4.0]),
+        directions=torch.tensor([[0.0, 0.0, 1.0]]).expand(2, 3),
+        radii=torch.ones(2),
+        images=torch.zeros(2, dtype=torch.long),
+    )
+    ball = Ball()
+    assert isinstance(ball, HasMaterials)
+    found = seen(ball, rays)
+    materials = ray_materials(ball, rays, found)
+    place = rays.origins[0] + median_depth(found)[0] * rays.directions[0]
+    torch.testing.assert_close(materials.diffuse[0], place.abs(), atol=0.02, rtol=0)
+    torch.testing.assert_close(materials.reflected[0], torch.full((3,), 0.25))
+    assert float(materials.roughness[0]) == pytest.approx(0.8)
+    assert not materials.diffuse[1].any() and not materials.reflected[1].any() and float(materials.roughness[1]) == 0
+    nothing = ray_materials(ball, rays[1:], seen(ball, rays[1:]))
+    assert nothing.diffuse.tolist() == [[0.0, 0.0, 0.0]]
 
 
 def test_the_normals_of_a_ball_are_radial_and_rays_beside_it_have_none() -> None:
