@@ -34,7 +34,7 @@ Work = Callable[[Experiment, TaskPaths, Team], object]
 GRACE_S = 10.0
 PATIENCE_S = 7200.0
 """How long a process waits for the others: while the leader writes, they do. A dead one is noticed at once."""
-SHARED_MEMORY = "lo"
+LOOPBACK = "lo"
 """The network interface over which the processes of one node find each other on a CPU."""
 
 
@@ -172,7 +172,7 @@ def _end_with_the_leader() -> None:
 
 def _meet(device: str, *, rank: int, size: int, meeting: Path) -> None:
     """Join the group of all processes, which find each other by a file."""
-    os.environ.setdefault("GLOO_SOCKET_IFNAME", SHARED_MEMORY)
+    os.environ.setdefault("GLOO_SOCKET_IFNAME", LOOPBACK)
     backend = "nccl" if device == "cuda" else "gloo"
     dist.init_process_group(
         backend, init_method=f"file://{meeting}", rank=rank, world_size=size, timeout=timedelta(seconds=PATIENCE_S)
