@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PINS := docker/constraints.txt
-EXTRAS ?= train,test
+EXTRAS ?= train,view,test
 PYTEST_ARGS ?= -n 2
 
 .DEFAULT_GOAL := help

@@ -33,6 +33,7 @@ BELOW = {
     "models": {"geometry", "render", "fields", "sampling", "ops", "config", "core", "data.scene"},
     "training": {"geometry", "render", "data", "fields", "ops", "models", "config", "core"},
     "outputs": {"geometry", "render", "data", "fields", "ops", "models", "training", "config", "core"},
+    "viewer": {"geometry", "render", "data", "models", "training", "outputs", "config", "core"},
 }
 CONTROL = {
     "core",

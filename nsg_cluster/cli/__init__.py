@@ -19,6 +19,7 @@ from nsg_cluster.cli.fetch import fetch
 from nsg_cluster.cli.image import image
 from nsg_cluster.cli.look import doctor, logs, report, status
 from nsg_cluster.cli.submit import script, submit
+from nsg_cluster.cli.view import view
 from nsg_cluster.cli.work import evaluate, export, render, train
 from nsg_cluster.core.errors import NsgError, refusals_told
 
@@ -34,6 +35,7 @@ WORKFLOW = (
     evaluate,
     render,
     export,
+    view,
     status,
     logs,
     fetch,

@@ -17,7 +17,7 @@ from nsg_cluster.core.paths import RunPaths
 if TYPE_CHECKING:
     from nsg_cluster.core.paths import TaskPaths
 
-__all__ = ["evaluate", "export", "render", "train"]
+__all__ = ["evaluate", "export", "render", "run_to_work_on", "train"]
 
 INTERRUPTED = 130
 what_argument = click.argument("what", metavar="FILE.yaml|RUN")
@@ -134,7 +134,7 @@ def _work(stage: str, what: str, overrides: Sequence[str], *, site: str | None, 
     from nsg_cluster.runs.references import with_runs_found
     from nsg_cluster.tasks.stages import read_spec, run_stages
 
-    run = _run_to_work_on(what, overrides, site)
+    run = run_to_work_on(what, overrides, site)
     enter_site(run)
     set_up(level=logging.WARNING if as_json else logging.INFO)
     done = []
@@ -164,7 +164,7 @@ def _written(stage: str, paths: TaskPaths, renders: Path, began: float) -> list[
     return [file for file in files if file.is_file() and file.stat().st_mtime > began - 1]
 
 
-def _run_to_work_on(what: str, overrides: Sequence[str], site: str | None) -> RunPaths:
+def run_to_work_on(what: str, overrides: Sequence[str], site: str | None) -> RunPaths:
     """Return a run; a file means the newest run of its experiment.
 
     Raises:

@@ -262,7 +262,7 @@ class Experiment(Config):
     @model_validator(mode="after")
     def _has_the_normals_asked_for(self) -> Experiment:
         asked = [key for key in ("evaluate", "render") if getattr(self, key).normals]
-        if asked and (why := self._why_no_normals()):
+        if asked and (why := self.why_no_normals()):
             raise ValueError(f"{asked[0]}.normals: {why}; leave it out")
         return self
 
@@ -275,7 +275,8 @@ class Experiment(Config):
             )
         return self
 
-    def _why_no_normals(self) -> str | None:
+    def why_no_normals(self) -> str | None:
+        """Return why the scene has no normals; None where it has."""
         if isinstance(self.data, LlffData) and self.data.space == "ndc":
             return "data.space 'ndc' bends space, and normals with it"
         if isinstance(self.model, SceneGraphConfig):

@@ -29,7 +29,17 @@ from nsg_cluster.data.scene import Scene
 from nsg_cluster.models.base import Model
 from nsg_cluster.models.build import build_model
 
-__all__ = ["Snapshot", "discard", "identity", "load_model", "load_newest", "newest_weights", "save", "set_aside_newer"]
+__all__ = [
+    "Snapshot",
+    "discard",
+    "identity",
+    "load_model",
+    "load_newest",
+    "newest_step",
+    "newest_weights",
+    "save",
+    "set_aside_newer",
+]
 
 log = logging.getLogger(__name__)
 
@@ -161,6 +171,11 @@ def load_model(experiment: Experiment, paths: TaskPaths, scene: Scene) -> tuple[
     model = build_model(experiment.model, scene)
     model.load_state_dict(snapshot.model | (snapshot.average or {}))
     return model.eval(), snapshot
+
+
+def newest_step(folder: Path) -> int | None:
+    """Return the step of the newest checkpoint, good or not; None where there is none."""
+    return next((_step_of(path) for path in _newest_first(folder)), None)
 
 
 def discard(folder: Path) -> None:

@@ -16,26 +16,9 @@ from nsg_cluster.training import checkpoint
 from nsg_cluster.training.checkpoint import Snapshot
 from nsg_cluster.training.loop import train
 from nsg_cluster.training.team import Team
+from tests.training.stopping import StopAt
 from tests.training.test_loop import assert_same_result
 from tests.training.tiny import ALL_OPTIONS, many, tiny
-
-
-class StopAt(StopSignal):
-    """Is asked to stop after some steps."""
-
-    def __init__(self, steps: int) -> None:
-        super().__init__()
-        self._left = steps
-
-    @property  # type: ignore[override]
-    def requested(self) -> str | None:
-        """What was asked."""
-        self._left -= 1
-        return "warning" if self._left <= 0 else None
-
-    @requested.setter
-    def requested(self, value: str | None) -> None:
-        """Take nothing in."""
 
 
 def final(folder: Path, experiment: Experiment) -> Snapshot:

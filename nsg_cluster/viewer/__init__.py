@@ -1,0 +1,1 @@
+"""Look at a trained scene from anywhere, in a browser."""
