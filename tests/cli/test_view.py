@@ -8,7 +8,7 @@ import signal
 import subprocess
 import urllib.request
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import pytest
 
@@ -19,12 +19,12 @@ from tests.training.tiny import TINY
 pytest.importorskip("viser", reason="viser is not installed: pip install 'nsg-cluster[view]'")
 
 
-def document_of(stream: IO[str]) -> dict[str, str]:
+def document_of(stream: IO[str]) -> dict[str, Any]:
     """Return the JSON document that a program prints and goes on."""
     lines = [next(stream)]
     while lines[-1] != "}\n":
         lines.append(next(stream))
-    document: dict[str, str] = json.loads("".join(lines))
+    document: dict[str, Any] = json.loads("".join(lines))
     return document
 
 
