@@ -32,8 +32,8 @@ def view(
 
     \b
       python launch.py view @last
-      python launch.py view k3x9a2 'render.edits=[{remove: 4}]'      of a drive, with edits
-      python launch.py view @last --port 9000
+      python launch.py view k3x9a2 'render.edits=[{remove: 4}]'      # of a drive
+      python launch.py view @last --port 9000                   # the next free one if it is in use
 
     Prints the address of the page. While a run is being trained the picture follows its checkpoints. On a cluster, ask
     for an interactive job, start it there, and lead the port to your own machine with the line of ssh that is printed.
