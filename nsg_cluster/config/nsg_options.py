@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nsg_cluster.core.errors import ConfigError, did_you_mean
+from nsg_cluster.core.errors import ConfigError, did_you_mean, reason_of
 from nsg_cluster.core.logs import printable
 
 __all__ = ["DEAD", "ELSEWHERE", "OPTIONS", "Converted", "convert", "read_options"]
@@ -109,7 +109,7 @@ def read_options(path: Path) -> dict[str, Any]:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read: {error}") from None
+        raise ConfigError(f"{path}: cannot be read: {reason_of(error)}") from None
     found = {}
     for number, line in enumerate(text.splitlines(), start=1):
         content = re.split(r"\s[#;]|^[#;]", line, maxsplit=1)[0].strip()

@@ -13,7 +13,7 @@ import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from nsg_cluster.core.errors import ContainerError
+from nsg_cluster.core.errors import ContainerError, reason_of
 
 __all__ = ["Context", "Source", "SourceError", "pattern_regex", "read_context"]
 
@@ -168,7 +168,7 @@ def read_context(root: Path, dockerfile: Path) -> Context:
         except FileNotFoundError:
             continue
         except (OSError, UnicodeDecodeError) as error:
-            raise ContainerError(f"{file}: cannot be read: {error}") from None
+            raise ContainerError(f"{file}: cannot be read: {reason_of(error)}") from None
         lines = [line.strip() for line in text.removeprefix("\ufeff").splitlines()]
         patterns = tuple(_pattern(line) for line in lines if line and not line.startswith("#"))
         return Context(root=root, patterns=tuple(p for p in patterns if p.text != "."), ignore_file=file)

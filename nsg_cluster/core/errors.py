@@ -33,6 +33,7 @@ __all__ = [
     "StartError",
     "TrainingError",
     "did_you_mean",
+    "reason_of",
     "refusals_told",
 ]
 
@@ -93,6 +94,11 @@ def did_you_mean(word: str, allowed: Iterable[str]) -> str:
     """Return ``" Did you mean 'x'?"`` for the nearest allowed word, or an empty string."""
     near = difflib.get_close_matches(word, list(allowed), n=1, cutoff=0.6)
     return f" Did you mean '{near[0]}'?" if near else ""
+
+
+def reason_of(error: Exception) -> str:
+    """Return what an error says, without the number and the path that Python puts around the system's words."""
+    return getattr(error, "strerror", None) or str(error)
 
 
 @contextlib.contextmanager

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nsg_cluster.core.errors import DataError
+from nsg_cluster.core.errors import DataError, reason_of
 from nsg_cluster.models.scene_graph import SceneGraph
 
 __all__ = [
@@ -337,6 +337,8 @@ def _args(path: Path) -> NsgArgs:
     try:
         lines = path.read_text().splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read ({error}); it says what the networks are, so it is needed") from None
+        raise DataError(
+            f"{path}: cannot be read ({reason_of(error)}); it says what the networks are, so it is needed"
+        ) from None
     pairs = [line.split("=", 1) for line in lines if "=" in line]
     return NsgArgs(values={name.strip(): value.strip() for name, value in pairs})

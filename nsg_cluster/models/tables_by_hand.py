@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from nsg_cluster.core.errors import DataError
+from nsg_cluster.core.errors import DataError, reason_of
 from nsg_cluster.geometry.placements import Placements
 from nsg_cluster.models.manipulations import placed_in
 from nsg_cluster.models.ways import upright
@@ -86,7 +86,7 @@ def _read(file: Path) -> Float[Tensor, "objects 5"]:
     try:
         lines = file.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{file}: cannot be read: {error}") from None
+        raise DataError(f"{file}: cannot be read: {reason_of(error)}") from None
     for number, line in enumerate(lines, start=1):
         words = line.partition("#")[0].split()
         if not words:

@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from nsg_cluster.core.errors import RunError, refusals_told
+from nsg_cluster.core.errors import RunError, reason_of, refusals_told
 
 
 def test_what_a_file_system_refuses_is_a_sentence_wherever_it_is_met() -> None:
@@ -22,3 +22,8 @@ def test_what_a_file_system_refuses_is_a_sentence_wherever_it_is_met() -> None:
 def test_other_errors_of_the_system_stay_faults_of_ours(error: OSError) -> None:
     with pytest.raises(type(error)), refusals_told():
         raise error
+
+
+def test_a_reason_has_neither_the_number_nor_the_path_of_the_systems_error() -> None:
+    assert reason_of(IsADirectoryError(errno.EISDIR, "Is a directory", "/x")) == "Is a directory"
+    assert reason_of(ValueError("not a number")) == "not a number"

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from nsg_cluster.core.errors import DataError
+from nsg_cluster.core.errors import DataError, reason_of
 
 __all__ = [
     "Calibration",
@@ -158,7 +158,7 @@ def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
     except FileNotFoundError:
         raise DataError(f"{path}: there is no such file") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: the file cannot be read ({error})") from None
+        raise DataError(f"{path}: the file cannot be read ({reason_of(error)})") from None
     for number, line in enumerate(text.splitlines(), start=1):
         if line.strip():
             yield number, line

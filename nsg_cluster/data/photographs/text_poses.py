@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from nsg_cluster.core.errors import DataError
+from nsg_cluster.core.errors import DataError, reason_of
 from nsg_cluster.geometry.poses import check_rigid
 
 __all__ = ["opengl_axes", "poses_without_images", "read_numbers", "read_pose"]
@@ -27,7 +27,7 @@ def read_numbers(file: Path) -> Float[Tensor, " numbers"]:
     except FileNotFoundError:
         raise DataError(f"{file}: there is no such file: copy it there") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{file}: the file cannot be read ({error})") from None
+        raise DataError(f"{file}: the file cannot be read ({reason_of(error)})") from None
     try:
         return torch.from_numpy(np.array([float(word) for word in words], dtype=np.float64))
     except ValueError as error:

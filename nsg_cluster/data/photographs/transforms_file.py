@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from nsg_cluster.core.errors import DataError
+from nsg_cluster.core.errors import DataError, reason_of
 from nsg_cluster.geometry.poses import check_rigid
 
 __all__ = ["frame_pose", "is_number", "read_document"]
@@ -34,7 +34,7 @@ def read_document(file: Path) -> dict[str, Any]:
     except json.JSONDecodeError as error:
         raise DataError(f"{file}:{error.lineno}: the file is not valid JSON ({error.msg})") from None
     except (OSError, UnicodeDecodeError, RecursionError) as error:
-        raise DataError(f"{file}: the file cannot be read ({error})") from None
+        raise DataError(f"{file}: the file cannot be read ({reason_of(error)})") from None
     if not isinstance(document, dict):
         raise DataError(f"{file}: it must hold a JSON object with camera_angle_x and frames")
     return document
