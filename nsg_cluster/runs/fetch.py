@@ -169,6 +169,8 @@ def fetch(
         errors.seek(0)
         said = errors.read().decode(errors="replace").strip()
     _check(process.returncode, said, source, folder)
+    if lacking := [index for index in sorted(tasks) if not RunPaths(folder).task(index).root.is_dir()]:
+        raise RunError(f"run {source.run_id} has no task {lacking[0]}")
     num_bytes, num_transferred = (sum(column) for column in zip((0, 0), *sizes, strict=True))
     return Fetched(folder=folder, num_files=len(sizes), num_bytes=num_bytes, num_transferred=num_transferred)
 
@@ -238,13 +240,15 @@ def _check(status: int, said: str, source: Source, folder: Path) -> None:
     """
     if status in {0, VANISHED}:
         if not RunPaths(folder).record.is_file():
+            _remove_if_empty(folder)
             raise RunError(f"{source}: is not the folder of a run: it has no {RunPaths(folder).record.name}")
         return
     last = "\n".join(said.splitlines()[-5:])
+    _remove_if_empty(folder)
     if "No such file or directory" in said and "change_dir" in said:
-        _remove_if_empty(folder)
         raise RunError(f"{source}: no such folder")
     kept = f"what has arrived is kept in {folder}; the same command goes on from there"
+    kept = kept if folder.is_dir() else "nothing has arrived"
     why = "was cut off" if status in CUT or status < 0 else f"failed (rsync's exit status {status})"
     raise MachineError(f"the transfer from {source} {why}; {kept}:\n{last}")
 

@@ -182,12 +182,14 @@ def test_what_is_not_there_is_a_mistake_and_leaves_nothing(bench: Bench) -> None
     for words, text in (
         (["zzz", "--site", bench.site], "no run 'zzz' in nsgtest@127.0.0.1:"),
         ([bench.root / "absent"], "no such folder"),
-        ([f"nobody@{'x' * 5}.invalid:/run"], "the transfer from nobody@xxxxx.invalid:/run was cut off"),
+        ([f"nobody@{'x' * 5}.invalid:/run"], "invalid:/run was cut off; nothing has arrived"),
         (["@last", "--site", bench.site, "--what", "log"], "Did you mean 'logs'?"),
     ):
         ended = bench.fetch(words[0], bench.target, *words[1:])
         assert ended.returncode == 2 and text in ended.stderr.replace(bench.machine.account.name, "nsgtest"), ended
         assert "Traceback" not in ended.stderr and not bench.names()
+    ended = bench.fetch("@last", bench.target, "--site", bench.site, "--task", 7)
+    assert ended.returncode == 2 and "has no task 7" in ended.stderr
 
 
 def test_without_rsync_it_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
