@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -79,8 +84,10 @@ def _write_kitti(config: StreetData, folder: Path, sequence: str) -> tuple[Path,
     section = {"kind": "kitti", "root": str(root), "sequence": sequence, "far": config.far, "classes": classes}
     _refuse_number(KittiData, section)
     files = KittiFiles(folder=root / "training", sequence=sequence)
-    _refuse_existing(files.images(0), "--sequence")
-    write_street_as_kitti(config, files)
+    for path in (files.images(0), files.images(1), files.calibration, files.oxts, files.labels):
+        _refuse_existing(path, "--sequence")
+    with _whole_or_nothing(files.folder) as draft:
+        write_street_as_kitti(config, replace(files, folder=draft))
     return files.folder, section
 
 
@@ -95,8 +102,27 @@ def _write_vkitti(config: StreetData, folder: Path, scene: str, variant: str) ->
     _refuse_number(VKitti2Data, section)
     files = VKittiFiles(folder=root / f"Scene{scene}" / variant)
     _refuse_existing(files.folder, "--scene or --variant")
-    write_street_as_vkitti(config, files)
+    with _whole_or_nothing(files.folder) as draft:
+        write_street_as_vkitti(config, replace(files, folder=draft))
     return files.folder, section
+
+
+@contextlib.contextmanager
+def _whole_or_nothing(folder: Path) -> Iterator[Path]:
+    """Give a folder to write into, whose files are moved to a folder when all are there; after an error none stays."""
+    draft = folder.with_name(f".unfinished-{folder.name}-{os.getpid()}")
+    made = [parent for parent in folder.parents if not parent.exists()]
+    try:
+        yield draft
+        for file in sorted(path for path in draft.rglob("*") if path.is_file()):
+            target = folder / file.relative_to(draft)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            file.replace(target)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+        for parent in made:
+            with contextlib.suppress(OSError):  # where something is in it
+                parent.rmdir()
 
 
 def _refuse_number(model: Any, section: dict[str, Any]) -> None:

@@ -144,6 +144,7 @@ def _work(stage: str, what: str, overrides: Sequence[str], *, site: str | None, 
             experiment = with_runs_found(read_spec(paths, overrides), options.storage_of(site))
             status = run_stages(experiment, paths, stages=[stage], stop=stop, again=True)
         if status:
+            click.echo("\ninterrupted", err=True)
             return INTERRUPTED
         renders = paths.renders if experiment.render.out is None else Path(experiment.render.out)
         done.append((index, _written(stage, paths, renders, began)))

@@ -9,6 +9,8 @@ import pytest
 import yaml
 
 from nsg_cluster.cli import main
+from nsg_cluster.data.drives.drive import Drive
+from nsg_cluster.data.procedural.street_images import Shot, StreetImages
 
 SMALL = ["width=48", "height=16", "frames=5", "supersample=1"]
 Output = pytest.CaptureFixture[str]
@@ -45,6 +47,32 @@ def test_what_exists_is_not_written_over(tmp_path: Path, capsys: Output) -> None
     text = said(capsys, 2, "synthesize", tmp_path, *SMALL)
     assert "exists already; choose another folder or --sequence" in text
     assert "'7' is not allowed; number of the sequence" in said(capsys, 2, "synthesize", tmp_path, "--sequence", "7")
+
+
+def test_text_files_of_a_sequence_without_images_are_not_written_over(tmp_path: Path, capsys: Output) -> None:
+    labels = tmp_path / "training" / "label_02" / "0006.txt"
+    labels.parent.mkdir(parents=True)
+    labels.write_text("KITTI's own\n")
+    assert f"{labels}: exists already" in said(capsys, 2, "synthesize", tmp_path, "--sequence", "0006", *SMALL)
+    assert labels.read_text() == "KITTI's own\n"
+
+
+@pytest.mark.parametrize("layout", ["kitti", "vkitti2"])
+def test_a_street_that_was_interrupted_leaves_nothing_and_can_be_made_again(
+    layout: str, tmp_path: Path, capsys: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def shoot(self: StreetImages, drive: Drive, view: int) -> Shot:
+        if view:
+            raise KeyboardInterrupt
+        return first(self, drive, view)
+
+    first = StreetImages.shoot
+    with monkeypatch.context() as interrupted:
+        interrupted.setattr(StreetImages, "shoot", shoot)
+        assert main(["data", "synthesize", str(tmp_path / "a" / "street"), "--layout", layout, *SMALL]) == 130
+    assert not list(tmp_path.iterdir())
+    said(capsys, 0, "synthesize", tmp_path / "a" / "street", "--layout", layout, *SMALL)
+    assert not list(tmp_path.rglob(".*"))
 
 
 def test_a_folder_that_is_not_there_is_told_with_where_to_get_it(tmp_path: Path, capsys: Output) -> None:
