@@ -35,6 +35,13 @@ def test_every_relative_link_leads_to_a_file(page: Path) -> None:
     assert not broken
 
 
+def test_every_link_to_a_section_leads_to_one() -> None:
+    heads = re.findall(r"^#+ (.*)$", README, re.MULTILINE)
+    anchors = {re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-") for head in heads}
+    linked = set(re.findall(r"\]\(#([^)]+)\)", README))
+    assert linked and not linked - anchors
+
+
 def test_every_configuration_file_that_the_readme_names_exists() -> None:
     named = set(re.findall(r"configs/[\w./-]+\.(?:yaml|json)", README))
     assert named
