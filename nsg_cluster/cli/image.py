@@ -142,23 +142,31 @@ def convert(*, recipe: Path, site: str | None, as_json: bool, **settings: Any) -
 @click.argument("name", metavar="IMAGE")
 @options.site
 @click.option("--resource-type", metavar="NAME", help="Piece of a node of the site, such as rt_HG, whose GPUs count.")
+@click.option(
+    "--for",
+    "experiment",
+    metavar="FILE.yaml",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Experiment that it is to be good for: one that renders 3D models needs Blender.",
+)
 @options.as_json
-def check(*, name: str, site: str | None, resource_type: str | None, as_json: bool) -> int:
-    r"""Run an image: are the packages there, the kernels, the GPU code, and does a tiny training work?
+def check(*, name: str, site: str | None, resource_type: str | None, experiment: Path | None, as_json: bool) -> int:
+    r"""Run an image: are the packages there, the kernels, the GPU code, do a tiny training and Blender work?
 
     \b
       python launch.py image check docker/Dockerfile.cpu
       python launch.py image check images/nsg_cluster-cpu-0123456789ab.sif --json
       python launch.py image check docker/Dockerfile --site abci3 --resource-type rt_HG
+      python launch.py image check docker/Dockerfile.render --for configs/shapenet_obj.yaml
 
     IMAGE is a Dockerfile from which 'image build' has made one, a .sif file, or the folder of a root file system. It
-    needs no GPU.
+    needs no GPU. An image without Blender is well, unless it is to be good --for an experiment that renders 3D models.
 
     Exit status: 0 all is well, 1 something is wrong, 2 there is no such image or it does not start.
     """
     from nsg_cluster.runs.image_check import examine_image
 
-    findings = examine_image(name, site, resource_type)
+    findings = examine_image(name, site, resource_type, experiment)
     if as_json:
         options.print_json({"ok": all(item.ok for item in findings), "checks": [item.to_json() for item in findings]})
     else:

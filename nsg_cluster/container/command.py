@@ -14,6 +14,7 @@ from typing import Any
 
 from nsg_cluster.container.program import Program
 from nsg_cluster.core.errors import ConfigError
+from nsg_cluster.core.process import BLENDER
 
 __all__ = ["PASSED", "Container", "container_argv", "container_environment", "has_driver", "mount"]
 
@@ -48,6 +49,8 @@ PASSED = (
     "PYTHONUNBUFFERED",
     "PYTHONSAFEPATH",
 )
+# Programs of the host, which the image does not have: handed over where they are asked for by name.
+KEPT_OUT = (BLENDER,)
 # A package of the user's own, ~/.local/lib/python3.11/site-packages, would otherwise hide the image's.
 INSIDE = {"PYTHONNOUSERSITE": "1"}
 PREFIXES = ("APPTAINERENV_", "SINGULARITYENV_")
@@ -169,7 +172,8 @@ def _escaped(value: str) -> str:
 
 
 def _is_passed(name: str, more: Sequence[str]) -> bool:
-    return any(fnmatch.fnmatchcase(name, pattern) for pattern in (*PASSED, *more))
+    patterns = more if name in KEPT_OUT else (*PASSED, *more)
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
 
 
 def has_driver() -> bool:

@@ -9,7 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["ObjectPaths", "RunPaths", "StoragePaths", "TaskPaths"]
+__all__ = ["CHECKOUT", "ObjectPaths", "RunPaths", "StoragePaths", "TaskPaths"]
+
+CHECKOUT = "checkout"
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +183,11 @@ class RunPaths:
     def source(self) -> Path:
         """Folder that holds the package as it was when the run was submitted."""
         return self.root / "source"
+
+    @property
+    def checkout(self) -> Path:
+        """File beside that package which names the folder that it was copied from."""
+        return self.source / CHECKOUT
 
     @property
     def submitit(self) -> Path:

@@ -16,12 +16,14 @@ from typing import IO, NoReturn
 
 from nsg_cluster.core.errors import MachineError, StartError, did_you_mean
 
-__all__ = ["PIPE", "Child", "Completed", "become", "is_alive", "process_start_time", "run", "start"]
+__all__ = ["BLENDER", "PIPE", "Child", "Completed", "become", "is_alive", "process_start_time", "run", "start"]
 
 PIPE = subprocess.PIPE
 Child = subprocess.Popen[bytes]
 """A started program."""
 Stream = int | IO[bytes] | IO[str] | None
+BLENDER = "NSG_BLENDER"
+"""Variable that names the Blender of this machine: a program of the host, which an image does not have."""
 REPORTED_LINES = 20
 # Linux derives the time of boot from a clock that is corrected while it runs, so two readings may differ by a second.
 START_TOLERANCE_S = 2.0

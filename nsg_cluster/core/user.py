@@ -1,11 +1,11 @@
-"""Who runs this process."""
+"""Who runs this process, and in which image."""
 
 from __future__ import annotations
 
 import getpass
 import os
 
-__all__ = ["user_name"]
+__all__ = ["image_here", "user_name"]
 
 
 def user_name() -> str:
@@ -14,3 +14,8 @@ def user_name() -> str:
         return getpass.getuser()
     except (KeyError, OSError):
         return str(os.getuid())
+
+
+def image_here() -> str | None:
+    """Return the image that this process runs in; ``None`` where Apptainer or SingularityCE has not started it."""
+    return os.environ.get("APPTAINER_CONTAINER") or os.environ.get("SINGULARITY_CONTAINER") or None

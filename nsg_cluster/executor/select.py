@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from nsg_cluster.config.site import Site
 from nsg_cluster.core.errors import ConfigError
+from nsg_cluster.core.process import BLENDER
 from nsg_cluster.executor.gridengine import GridEngineExecutor
 from nsg_cluster.executor.pbs import PbsExecutor
 from nsg_cluster.executor.placement import Placement
@@ -68,10 +70,11 @@ def make_executor(
 
 
 def _environment(site: Site, placement: Placement) -> dict[str, str]:
-    """Return the variables of a task: as many threads as it has cores, unless the site says otherwise.
+    """Return the variables of a task: threads as many as cores, the Blender of this shell, or as the site says.
 
     The file of secrets is only named; it is read inside the job.
     """
     threads = {"OMP_NUM_THREADS": str(placement.cpus)} if placement.cpus is not None else {}
     secrets = {SECRETS: site.secrets.replace("$", "$$")} if site.secrets else {}
-    return {**threads, **site.environment, **secrets}
+    blender = {BLENDER: os.environ[BLENDER].replace("$", "$$")} if os.environ.get(BLENDER) else {}
+    return {**threads, **blender, **site.environment, **secrets}

@@ -9,33 +9,19 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from nsg_cluster.config.objects import NOT_OF_THE_VIEWS, ObjectsData
+from nsg_cluster.config.objects import ObjectsData
 from nsg_cluster.core.errors import DataError, RunError
-from nsg_cluster.core.files import read_json, write_json
+from nsg_cluster.core.files import write_json
 from nsg_cluster.core.logs import printable
 from nsg_cluster.core.paths import ObjectPaths
 from nsg_cluster.objects.cameras import SPLITS, Pose, poses
-from nsg_cluster.objects.staging import source_digest
+from nsg_cluster.objects.records import Record, age_notes, difference, read_record
 
-__all__ = [
-    "Record",
-    "View",
-    "describe",
-    "finish",
-    "finished",
-    "is_finished",
-    "make_folders",
-    "remove_empty",
-    "take",
-    "views_of",
-]
-
-Record = dict[str, Any]
+__all__ = ["View", "finish", "finished", "is_finished", "make_folders", "remove_empty", "take", "views_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +36,6 @@ class View:
 def views_of(data: ObjectsData) -> list[View]:
     """Return the views of a data set, split by split."""
     return [View(split, index, pose) for split, found in poses(data).items() for index, pose in enumerate(found)]
-
-
-def describe(data: ObjectsData, source: Path) -> Record:
-    """Return what tells one data set from another.
-
-    Raises:
-        DataError: The model cannot be read.
-    """
-    settings = data.model_dump(mode="json", exclude=NOT_OF_THE_VIEWS | {"model"})
-    return {"model": str(source), "digest": source_digest(source), "settings": settings}
 
 
 def make_folders(paths: ObjectPaths) -> None:
@@ -84,13 +60,13 @@ def take(paths: ObjectPaths, description: Record, *, again: bool) -> Record:
         DataError: Something else was rendered there.
         RunError: The folder cannot be written.
     """
-    found = _found(paths)
+    found = read_record(paths)
     if found is not None and not again:
-        if _is_of(found, description):
-            return found
+        if (other := difference(found, description, paths)) is None:
+            return _kept(found, description)
         raise DataError(
-            f"{printable(str(paths.root))}: holds views of {_difference(found, description)}; name another folder, or "
-            f"replace them: launch.py data render-objects … --again"
+            f"{printable(str(paths.root))}: holds views of {other}; name another folder, or replace them: "
+            f"launch.py data render-objects … --again"
         )
     write_json(paths.record, description | {"complete": False})
     if found is not None:
@@ -100,14 +76,15 @@ def take(paths: ObjectPaths, description: Record, *, again: bool) -> Record:
 
 def finished(paths: ObjectPaths, description: Record, views: Sequence[View], data: ObjectsData) -> Record | None:
     """Return the record of a data set that is there with all its views."""
-    found = _found(paths)
-    if not found or not found.get("complete") or not _is_of(found, description):
+    found = read_record(paths)
+    if not found or not found.get("complete") or difference(found, description, paths) is not None:
         return None
-    return found if all(is_finished(paths, view, data) for view in views) else None
+    return _kept(found, description) if all(is_finished(paths, view, data) for view in views) else None
 
 
-def _is_of(found: Record, description: Record) -> bool:
-    return all(found.get(key) == description[key] for key in ("digest", "settings"))
+def _kept(found: Record, description: Record) -> Record:
+    """Return a record with what there is to say of its age."""
+    return found | {"notes": [*found.get("notes", ()), *age_notes(found, description)]}
 
 
 def remove_empty(paths: ObjectPaths) -> None:
@@ -120,26 +97,6 @@ def remove_empty(paths: ObjectPaths) -> None:
     for folder in (*(paths.root / split for split in SPLITS), paths.root):
         with contextlib.suppress(OSError):
             folder.rmdir()
-
-
-def _found(paths: ObjectPaths) -> Record | None:
-    if not paths.record.exists():
-        return None
-    try:
-        found = read_json(paths.record)
-    except RunError:
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _difference(found: Record, description: Record) -> str:
-    if found.get("digest") != description["digest"]:
-        return "another model, or of an older state of this one"
-    before = found.get("settings")
-    before = before if isinstance(before, dict) else {}
-    after: Mapping[str, Any] = description["settings"]
-    changed = [f"{key} was {before.get(key)!r}" for key, value in after.items() if before.get(key) != value]
-    return f"other settings ({', '.join(changed)})"
 
 
 def _clear(paths: ObjectPaths) -> None:

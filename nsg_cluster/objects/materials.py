@@ -38,6 +38,8 @@ class Materials:
 
     lines: list[str] = field(default_factory=list)
     """The one material file."""
+    libraries: list[Path] = field(default_factory=list)
+    """The files that it was made of."""
     textures: dict[Path, str] = field(default_factory=dict)
     """Texture files, and the plain names by which the lines call them."""
     notes: list[str] = field(default_factory=list)
@@ -96,6 +98,7 @@ def _libraries(obj: Path, named: bytes, found: Materials) -> Iterator[Path]:
     for word in [name] if whole or len(name.split()) < 2 else name.split():
         path = find_file(obj.parent, word) or find_file(obj.parent, word.replace("\\", "/").rpartition("/")[2])
         if path:
+            found.libraries.append(path)
             yield path
         else:
             beside = [entry.name for entry in obj.parent.glob("*.[mM][tT][lL]")]

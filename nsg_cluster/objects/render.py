@@ -17,14 +17,13 @@ from typing import Any
 from nsg_cluster.config.model_files import model_file
 from nsg_cluster.config.objects import ObjectsData
 from nsg_cluster.core.errors import DataError, MachineError
+from nsg_cluster.core.files import write_json
 from nsg_cluster.core.logs import printable
 from nsg_cluster.core.paths import ObjectPaths
 from nsg_cluster.core.signals import StopSignal
 from nsg_cluster.objects.child import events
 from nsg_cluster.objects.dataset import (
-    Record,
     View,
-    describe,
     finish,
     finished,
     is_finished,
@@ -34,6 +33,7 @@ from nsg_cluster.objects.dataset import (
     views_of,
 )
 from nsg_cluster.objects.program import Blender, find_blender
+from nsg_cluster.objects.records import Record, describe
 from nsg_cluster.objects.staging import Staged, stage
 from nsg_cluster.tasks.lock import in_turn
 
@@ -139,20 +139,30 @@ def _fill(
         kept, views = len(task.views) - len(missing), len(task.views)
         report(kept, views)
         if missing or not record.get("complete"):
-            job = staged.file.with_name("job.json")
+            job = staged.scratch / "job.json"
             job.write_text(json.dumps(_job(task, missing, staged)))
-            told = events(blender.command(job), job.parent, stop)
-            placed, notes = _follow(told, lambda done: report(kept + done, views))
+            told = events(blender.command(job), staged.scratch, stop)
+            placed, notes = _follow(task, told, record, lambda done: report(kept + done, views))
             if stop.requested is not None:
                 return None
-            record = task.description | placed | {"notes": [*staged.notes, *notes], "program": str(blender)}
+            notes = [*staged.notes, *notes, *_mixed(kept, record.get("blender"), placed.get("blender"))]
+            record = task.description | placed | {"notes": notes, "program": str(blender)}
             finish(task.paths, task.data, task.views, record)
         return record, len(missing)
     finally:
         remove_empty(task.paths)
 
 
-def _follow(told: Any, report: Callable[[int], None]) -> tuple[dict[str, Any], list[str]]:
+def _mixed(kept: int, before: Any, now: Any) -> list[str]:
+    """Return what there is to say where two versions of Blender have rendered views of one data set."""
+    if not kept or before in {None, now}:
+        return []
+    return [f"{kept} views are of Blender {before}, the others of {now}: --again renders all of them anew"]
+
+
+def _follow(
+    task: _Task, told: Iterator[Mapping[str, Any]], record: Record, report: Callable[[int], None]
+) -> tuple[dict[str, Any], list[str]]:
     """Return what Blender tells of the model, and its notes."""
     placed: dict[str, Any] = {}
     notes: list[str] = []
@@ -160,6 +170,9 @@ def _follow(told: Any, report: Callable[[int], None]) -> tuple[dict[str, Any], l
     for event in told:
         if event["event"] == "model":
             placed = {key: value for key, value in event.items() if key != "event"}
+            if "blender" not in record:
+                # By what the first views were rendered, should this be interrupted.
+                write_json(task.paths.record, task.description | placed | {"complete": False})
         elif event["event"] == "note":
             notes.append(str(event["text"]))
         elif event["event"] == "view":
@@ -183,7 +196,7 @@ def _job(task: _Task, missing: Sequence[View], staged: Staged) -> dict[str, Any]
         "threads": data.threads or _threads(),
         "focal": data.cameras.focal,
         "radius": data.cameras.radius,
-        "scratch": str(staged.file.parent),
+        "scratch": str(staged.scratch),
         "views": [
             {
                 "image": str(paths.image(view.split, view.index)),

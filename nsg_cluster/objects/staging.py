@@ -5,23 +5,23 @@ Blender runs on names without blanks, newlines and signs that it fills in, and o
 
 from __future__ import annotations
 
-import hashlib
-import json
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from nsg_cluster.core.errors import DataError
 from nsg_cluster.core.logs import printable
+from nsg_cluster.objects.gltf import Reference, document_of, references
 from nsg_cluster.objects.materials import collect_materials
 from nsg_cluster.objects.obj_text import copy_obj
 
-__all__ = ["Staged", "source_digest", "stage"]
+__all__ = ["Staged", "stage"]
 
 LIBRARY = "materials.mtl"
+GLB_HEADER = 12
 STL_HEADER = 84
 STL_FACET = 50
-BLOCK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,8 @@ class Staged:
     format: str
     """Ending in small letters, without the dot."""
     notes: tuple[str, ...]
+    scratch: Path
+    """Folder for what is not to stay."""
 
 
 def stage(model: Path, scratch: Path, *, max_faces: int) -> Staged:
@@ -46,28 +48,29 @@ def stage(model: Path, scratch: Path, *, max_faces: int) -> Staged:
         summary = copy_obj(model, target, library=LIBRARY, max_faces=max_faces)
         materials = collect_materials(model, summary.libraries)
         materials.write(scratch, LIBRARY)
-        return Staged(target, kind, tuple(summary.notes + materials.notes))
+        return Staged(target, kind, tuple(summary.notes + materials.notes), scratch)
     CHECKS[kind](model)
-    if kind == "gltf":
-        return Staged(model, kind, ())  # it names its buffers and textures relative to itself
+    named = list(references(model, document_of(model))) if kind in {"glb", "gltf"} else []
+    notes = tuple(_missing(model, named))
+    if named:
+        return Staged(model, kind, notes, scratch)  # it names its buffers and textures relative to itself
     target.symlink_to(model)
-    return Staged(target, kind, ())
+    return Staged(target, kind, notes, scratch)
 
 
-def source_digest(model: Path) -> str:
-    """Return a digest of a model's bytes, so that a changed model is not taken for the one that was rendered.
+def _missing(model: Path, named: list[Reference]) -> Iterator[str]:
+    """Yield what there is to say of images that a glTF names and that are not there.
 
     Raises:
-        DataError: It cannot be read.
+        DataError: A buffer is missing, without which there is no geometry.
     """
-    digest = hashlib.sha256()
-    try:
-        with model.open("rb") as file:
-            while block := file.read(BLOCK):
-                digest.update(block)
-    except OSError as error:
-        raise DataError(f"{printable(str(model))}: cannot be read: {error.strerror}") from None
-    return digest.hexdigest()[:16]
+    for each in named:
+        if not each.is_there and each.kind == "buffers":
+            raise DataError(
+                f"{printable(str(model))}: its buffer '{printable(each.uri)}' is missing: copy it to where it belongs"
+            )
+        if not each.is_there:
+            yield f"the texture '{printable(each.uri)}' is missing: the material's plain color is used"
 
 
 def _head(model: Path, count: int) -> bytes:
@@ -83,20 +86,15 @@ def _head(model: Path, count: int) -> bytes:
 
 def _check_glb(model: Path) -> None:
     """Check the header of a binary glTF: magic, version, length of the file."""
-    head = _head(model, 12)
-    if len(head) < 12 or head[:4] != b"glTF":
+    head = _head(model, GLB_HEADER)
+    if len(head) < GLB_HEADER or head[:4] != b"glTF":
         raise DataError(f"{printable(str(model))}: is no binary glTF: it does not begin with 'glTF'")
     _check_size(model, struct.unpack("<I", head[8:])[0])
 
 
 def _check_gltf(model: Path) -> None:
     _head(model, 1)
-    try:
-        document = json.loads(model.read_bytes())
-    except (ValueError, RecursionError, OSError) as error:
-        raise DataError(f"{printable(str(model))}: is no glTF: {error}") from None
-    if not isinstance(document, dict) or "asset" not in document:
-        raise DataError(f"{printable(str(model))}: is no glTF: it has no 'asset'")
+    document_of(model)
 
 
 def _check_ply(model: Path) -> None:

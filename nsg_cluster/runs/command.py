@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from dataclasses import replace
@@ -35,11 +36,14 @@ def stage_command(run: RunPaths, container: Container | None) -> tuple[str, ...]
 def keep_source(draft: RunPaths) -> None:
     """Copy this package into a run, so that jobs which wait do not change when the checkout is edited.
 
+    What lies beside the package in the checkout and is too large to be copied is found by `RunPaths.checkout`.
+
     Raises:
         OSError: It cannot be written.
     """
     leave_out = shutil.ignore_patterns("__pycache__", "*.pyc")
     shutil.copytree(PACKAGE, draft.source / PACKAGE.name, ignore=leave_out)
+    draft.checkout.write_bytes(os.fsencode(PACKAGE.parent))
 
 
 def write_container(draft: RunPaths, run: RunPaths, container: Container) -> None:

@@ -12,8 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from nsg_cluster import __version__
+from nsg_cluster.config.container import NO_IMAGE
+from nsg_cluster.config.site import Site
 from nsg_cluster.core.errors import MachineError, NsgError
-from nsg_cluster.core.process import run
+from nsg_cluster.core.process import BLENDER, run
 from nsg_cluster.core.units import format_bytes
 from nsg_cluster.executor.machine import num_cpus, visible_gpus
 from nsg_cluster.objects.program import find_blender
@@ -68,7 +70,7 @@ def examine(site: str | None = None) -> list[Finding]:
         _ffmpeg(),
         *examine_site(found),
         _storage(Path(found.storage)),
-        _blender(),
+        _blender(found),
         _program("git", "--version", advice="without git a run does not record which sources it was made with"),
     ]
 
@@ -167,12 +169,21 @@ def _ffmpeg() -> Finding:
     return Finding(name="ffmpeg", ok=True, found=program, needed=True)
 
 
-def _blender() -> Finding:
+def _blender(site: Site) -> Finding:
+    """Report which Blender a task uses that renders 3D models."""
+    image = site.container.image
+    if image not in {None, NO_IMAGE}:
+        found = f"what the image of the site's tasks has: 'python launch.py image check {image}' tells"
+        return Finding(name="blender", ok=True, found=found)
+    named = site.environment.get(BLENDER)
+    if named and "$" in named:
+        return Finding(name="blender", ok=True, found=f"{named}, which a job of the site looks up")
     try:
-        found = find_blender()
+        found = str(find_blender(named))
     except MachineError as error:
         return Finding(name="blender", ok=False, found="none", advice=f"for 3D models only: {error}")
-    return Finding(name="blender", ok=True, found=str(found))
+    where = "" if site.scheduler == "local" else "; jobs without a container use it as well, where their nodes see it"
+    return Finding(name="blender", ok=True, found=f"{found}{where}")
 
 
 def _storage(folder: Path) -> Finding:

@@ -20,13 +20,16 @@ from nsg_cluster.container.command import Container, mount
 from nsg_cluster.container.manifest import Manifest, is_image, manifests, read_manifest
 from nsg_cluster.core.errors import ContainerError, did_you_mean
 from nsg_cluster.core.paths import StoragePaths
+from nsg_cluster.core.process import BLENDER
 
 __all__ = ["Chosen", "blueprint_of", "choose", "find_image", "known_image"]
 
+BLENDER_LABEL = "nsg_cluster.blender"
 # What a run brings itself, so that an image need not be built again for it.
 SNAPSHOT = "file nsg_cluster/"
 # Variables of a site that name what is on its nodes and not in an image, which has its own.
 OF_THE_HOST = {"HOME", "LD_LIBRARY_PATH", "LD_PRELOAD", "PATH", "PYTHONHOME", "PYTHONPATH", "TMPDIR", "VIRTUAL_ENV"}
+OF_THE_HOST |= {BLENDER}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,7 +180,7 @@ def choose(site: Site, experiment: Experiment, *, architecture: str | None) -> C
     if config.image in {None, NO_IMAGE}:
         return None
     image, manifest, notes = find_image(config, StoragePaths(Path(site.storage)))
-    notes += _architecture_notes(image, manifest, architecture)
+    notes += (*_architecture_notes(image, manifest, architecture), *_blender_notes(image, manifest, experiment))
     container = Container(
         image=str(image),
         digest=manifest.digest if manifest else "",
@@ -207,6 +210,17 @@ def _architecture_notes(image: Path, manifest: Manifest | None, architecture: st
             f"build it with --build-arg ARCHITECTURES='{architecture.replace('.', '')}+PTX', or choose another type"
         )
     return ()
+
+
+def _blender_notes(image: Path, manifest: Manifest | None, experiment: Experiment) -> tuple[str, ...]:
+    """Return that an image may lack what renders the views of an experiment; they may be there already."""
+    wanted = isinstance(experiment.data, ObjectsData) and "prepare" in experiment.stages
+    if not wanted or (manifest and manifest.labels.get(BLENDER_LABEL)):
+        return ()
+    return (
+        f"the image {image.name} does not say that it has Blender, which renders views that are missing: "
+        f"'image check {image} --for FILE.yaml' tries it; docker/Dockerfile.render makes one that has",
+    )
 
 
 def _binds(site: Site, experiment: Experiment, config: ContainerConfig) -> Iterator[str]:

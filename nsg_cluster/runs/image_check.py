@@ -8,7 +8,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from nsg_cluster.config.compose import load
 from nsg_cluster.config.container import ContainerConfig, combined
+from nsg_cluster.config.objects import ObjectsData
 from nsg_cluster.config.site import Site, load_site
 from nsg_cluster.container.architectures import LABEL, runs_on
 from nsg_cluster.container.command import Container, container_argv, container_environment, has_driver
@@ -26,22 +28,27 @@ __all__ = ["examine_image", "findings"]
 TIMEOUT_S = 600.0
 NEEDED = ("torch", "numpy", "pydantic", "PyYAML", "imageio")
 OPTIONAL = ("tinycudann", "apex")
+RENDERING = "docker/Dockerfile.render"
 
 
-def examine_image(name: str, site_name: str | None, resource_type: str | None) -> list[Finding]:
+def examine_image(
+    name: str, site_name: str | None, resource_type: str | None, experiment: Path | None = None
+) -> list[Finding]:
     """Return the outcome of every check of an image.
 
     Args:
         name: Dockerfile, ``.sif`` file or folder.
         site_name: Site whose storage and settings count.
         resource_type: Piece of a node whose GPUs the image is to have code for.
+        experiment: File of an experiment that it is to be good for.
 
     Raises:
-        ConfigError: The site has no such piece.
+        ConfigError: The site has no such piece, or the experiment has mistakes.
         ContainerError: There is no such image, or it does not start.
         MachineError: This machine has no container program.
     """
     site = load_site(site_name)
+    renders = experiment is not None and _renders(experiment, site)
     config = combined(site.container, ContainerConfig(image=name))
     image, manifest, notes = find_image(config, StoragePaths(Path(site.storage)))
     program = find_program()
@@ -50,7 +57,12 @@ def examine_image(name: str, site_name: str | None, resource_type: str | None) -
     )
     found = _inventory(container, program)
     result = [_whole(image, manifest), *(Finding(name="current", ok=False, found=note) for note in notes)]
-    return [*result, *findings(found, manifest, _architecture(site, resource_type))]
+    return [*result, *findings(found, manifest, _architecture(site, resource_type), renders=renders)]
+
+
+def _renders(experiment: Path, site: Site) -> bool:
+    """Return whether an experiment renders 3D models."""
+    return isinstance(load(experiment, (), variables={"storage": site.storage}).data, ObjectsData)
 
 
 def _here() -> str:
@@ -94,13 +106,16 @@ def _whole(image: Path, manifest: Manifest | None) -> Finding:
     return Finding(name="image", ok=whole, found=found, advice=advice)
 
 
-def findings(found: Mapping[str, Any], manifest: Manifest | None, architecture: str | None) -> Iterator[Finding]:
+def findings(
+    found: Mapping[str, Any], manifest: Manifest | None, architecture: str | None, *, renders: bool = False
+) -> Iterator[Finding]:
     """Yield the outcome of each check of what an image has said.
 
     Args:
         found: What `nsg_cluster.tasks.inventory` has said in it.
         manifest: What is known about the image.
         architecture: Compute capability that it must have code for; ``None`` for none.
+        renders: Whether it must have Blender.
     """
     yield Finding(name="python", ok=True, found=f"{found['python']} at {found['executable']}")
     packages = found["packages"]
@@ -117,6 +132,20 @@ def findings(found: Mapping[str, Any], manifest: Manifest | None, architecture: 
     yield from _gpu(found, manifest, architecture)
     errors = found["errors"]
     yield Finding(name="training", ok=not errors, found="; ".join(errors) or "two steps on the CPU are well")
+    yield _blender(found["blender"], needed=renders)
+
+
+def _blender(said: Mapping[str, str], *, needed: bool) -> Finding:
+    """Return whether the image renders 3D models."""
+    found, error = said["found"], said["error"]
+    if not found:
+        advice = f"build the image from {RENDERING}, or let its Dockerfile put 'blender' on PATH" if needed else ""
+        what = "not in it" if needed else f"not in it; only 3D models need it: {RENDERING} has it"
+        return Finding(name="blender", ok=not needed, found=what, advice=advice)
+    if error:
+        advice = f"compare its Dockerfile with {RENDERING}, which installs what Blender is linked with"
+        return Finding(name="blender", ok=False, found=f"{found} does not render: {error}", advice=advice)
+    return Finding(name="blender", ok=True, found=f"{found}: renders without a display")
 
 
 def _gpu(found: Mapping[str, Any], manifest: Manifest | None, architecture: str | None) -> Iterator[Finding]:

@@ -11,6 +11,7 @@ from nsg_cluster import __version__
 from nsg_cluster.core.errors import RunError
 from nsg_cluster.core.files import read_json, write_json
 from nsg_cluster.core.paths import RunPaths, TaskPaths
+from nsg_cluster.core.user import image_here
 
 if TYPE_CHECKING:
     from nsg_cluster.config.schema import Experiment
@@ -65,7 +66,7 @@ def _sources(paths: TaskPaths) -> dict[str, Any]:
 
 def _image(paths: TaskPaths) -> dict[str, Any]:
     """Return the image that this process runs in, if it does, and the digest that it had when the run was submitted."""
-    image = os.environ.get("APPTAINER_CONTAINER") or os.environ.get("SINGULARITY_CONTAINER")
+    image = image_here()
     if not image:
         return {}
     try:

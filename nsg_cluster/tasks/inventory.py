@@ -1,8 +1,8 @@
 """What this Python has, as one JSON document: ``python -m nsg_cluster.tasks.inventory``.
 
 ``image check`` runs it in an image. It says which packages are there, which backend computes, what GPU code is built
-for, and whether a tiny training works on the CPU. tiny-cuda-nn asks for a device when it is imported, so that it is
-imported only where there is one.
+for, whether a tiny training works on the CPU, and whether Blender renders, if there is one. tiny-cuda-nn asks for a
+device when it is imported, so that it is imported only where there is one.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ def take() -> dict[str, Any]:
         "version": __version__,
         "package": str(Path(__file__).resolve().parents[1]),
         "packages": {name: _version(name) for name in PACKAGES},
+        "blender": _blender(),
     }
     try:
         import torch
@@ -70,6 +71,13 @@ def _version(name: str) -> str | None:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
         return None
+
+
+def _blender() -> dict[str, str]:
+    # Above this package: reached at call time, as training is.
+    from nsg_cluster.objects.trial import try_blender
+
+    return try_blender()
 
 
 def _torch_architectures() -> list[int]:

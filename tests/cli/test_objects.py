@@ -138,7 +138,7 @@ def test_without_blender_it_is_said_how_to_get_it(
 ) -> None:
     monkeypatch.delenv("NSG_BLENDER", raising=False)
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
-    monkeypatch.setattr(program, "MADE", tmp_path / "none")
+    monkeypatch.setattr(program, "PACKAGES", tmp_path)
     monkeypatch.setenv("PATH", str(tmp_path))
     assert run(write_box(tmp_path), "--out", tmp_path / "out") == 2
     assert "make render" in capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,13 @@ def test_only_what_a_task_needs_passes_and_each_program_is_told_in_its_own_words
         }
         assert inside == {**kept, "PYTHONPATH": "/groups/g/runs/x/source", "PYTHONNOUSERSITE": "1"}
         assert {name: env[name] for name in host} == host
+
+
+def test_the_blender_of_the_host_enters_an_image_only_where_it_is_asked_for_by_name() -> None:
+    host = {"NSG_BLENDER": "/opt/blender", "NSG_SCRATCH": "/local"}
+    assert "APPTAINERENV_NSG_BLENDER" not in container_environment(CONTAINER, PROGRAM, host)
+    asked = replace(CONTAINER, variables=("NSG_BLENDER",))
+    assert container_environment(asked, PROGRAM, host)["APPTAINERENV_NSG_BLENDER"] == "/opt/blender"
 
 
 def test_what_is_handed_over_already_keeps_its_value_and_is_told_to_this_program_alone() -> None:

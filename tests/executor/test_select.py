@@ -54,6 +54,20 @@ def test_a_site_that_names_no_time_limit_warns_of_none(tmp_path: Path) -> None:
     assert "--time" not in text
 
 
+def test_jobs_use_the_blender_that_this_shell_names_unless_their_site_names_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NSG_BLENDER", "/opt/$5 a/blender")
+    site = load_site("slurm")
+    other = site.model_copy(update={"environment": {"NSG_BLENDER": "/apps/blender"}})
+    for found, line in (
+        (site, "export NSG_BLENDER='/opt/$''5 a/blender'"),
+        (other, "export NSG_BLENDER=/apps/blender"),
+    ):
+        executor = make_executor(found, tmp_path, place(found, Need()), name="x")
+        assert line in executor._make_submission_file_text("python -m x", "uid").splitlines()
+
+
 def test_this_machine_has_no_such_executor(tmp_path: Path) -> None:
     site = load_site("slurm")
     placement = place(site, Need())

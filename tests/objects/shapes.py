@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +59,16 @@ def write_box(folder: Path, name: str = "box.obj", **options: Any) -> Path:
     (folder / name).write_text(box_obj(**options))
     (folder / "box.mtl").write_text(box_mtl())
     return folder / name
+
+
+def write_gltf(file: Path, document: dict[str, Any]) -> Path:
+    """Write a glTF document, as JSON or into the JSON chunk of a .glb, and return the file."""
+    text = json.dumps(document).encode()
+    if file.suffix.lower() == ".glb":
+        text += b" " * (-len(text) % 4)
+        text = b"glTF" + struct.pack("<IIII", 2, 20 + len(text), len(text), 0x4E4F534A) + text
+    file.write_bytes(text)
+    return file
 
 
 def settings(model: Path, out: Path, **changes: Any) -> ObjectsData:

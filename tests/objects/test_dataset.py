@@ -9,7 +9,8 @@ import pytest
 
 from nsg_cluster.core.errors import DataError, RunError
 from nsg_cluster.core.paths import ObjectPaths
-from nsg_cluster.objects.dataset import describe, finish, is_finished, make_folders, take, views_of
+from nsg_cluster.objects.dataset import finish, is_finished, make_folders, take, views_of
+from nsg_cluster.objects.records import describe
 from tests.objects.shapes import settings, write_box
 
 
@@ -23,7 +24,7 @@ def test_a_folder_is_taken_once_and_again_by_the_same_only(tmp_path: Path) -> No
     with pytest.raises(DataError, match=r"holds views of other settings \(image_size was 32\)"):
         take(paths, describe(other, model), again=False)
     model.write_text(model.read_text() + "\n")
-    with pytest.raises(DataError, match="an older state of this one"):
+    with pytest.raises(DataError, match=r"an older state of this model: 'box.obj' has changed; name another folder"):
         take(paths, describe(data, model), again=False)
 
 

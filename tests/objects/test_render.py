@@ -131,7 +131,12 @@ def test_a_stop_keeps_finished_views_and_the_next_call_goes_on(tmp_path: Path) -
     assert not ObjectPaths(data.folder).transforms("train").exists()
     kept = len(list(data.folder.rglob("r_*.png")))
     assert 2 <= kept < 6
-    assert render(data).rendered == 6 - kept
+    record = json.loads(ObjectPaths(data.folder).record.read_text())
+    ObjectPaths(data.folder).record.write_text(json.dumps(record | {"blender": "4.2.0"}))
+    result = render(data)
+    assert result.rendered == 6 - kept
+    (note,) = result.notes
+    assert note.startswith(f"{kept} views are of Blender 4.2.0, the others of {record['blender']}: ")
     assert ObjectPaths(data.folder).transforms("train").exists()
 
 
@@ -154,7 +159,9 @@ def test_every_format_gives_the_same_views(tmp_path: Path, bare_box: Path, kind:
         mesh.export(tmp_path / f"box.{kind}")
     # These two have no upward axis of their own.
     up = {"up": "y"} if kind in {"ply", "stl"} else {}
+    before = set(tmp_path.iterdir())
     render(settings(tmp_path / f"box.{kind}", tmp_path / "out", test_views=1, **up, **FEW))
+    assert set(tmp_path.iterdir()) - before == {tmp_path / "out"}, "nothing is written beside the model"
     np.testing.assert_allclose(depth(tmp_path / "out"), depth(bare_box), rtol=1e-5)
     if kind in {"ply", "stl"}:  # glTF brings a material of its own
         assert np.abs(picture(tmp_path / "out") - picture(bare_box)).mean() < 0.01
@@ -184,6 +191,13 @@ def test_textures_are_found_and_lost_or_broken_ones_told(tmp_path: Path) -> None
     np.testing.assert_allclose(image[rows[front], columns[front]].mean(axis=0), [1.0, 0.5, 0.0, 1.0], atol=0.05)
     top = (found[:, 1] > 0.999) & (found[:, [0, 2]].max(axis=1) < 0.8)
     np.testing.assert_allclose(image[rows[top], columns[top]].mean(axis=0), [0.0, 1.0, 0.0, 1.0], atol=0.05)
+    PIL.Image.new("RGB", (4, 4), (0, 0, 255)).save(tmp_path / "lost.png")
+    data = settings(tmp_path / "box.obj", tmp_path / "out", lights="ambient", test_views=1, **FEW)
+    with pytest.raises(
+        DataError, match=r"holds views of an older state of this model: 'lost\.png' was not there; name"
+    ):
+        render(data)
+    assert not any("lost" in note for note in render(data, again=True).notes)
 
 
 def test_faces_of_many_corners_and_colors_of_vertices_are_shown(tmp_path: Path) -> None:

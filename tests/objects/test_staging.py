@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from nsg_cluster.core.errors import DataError
-from nsg_cluster.objects.staging import source_digest, stage
-from tests.objects.shapes import write_box
+from nsg_cluster.objects.staging import stage
+from tests.objects.shapes import write_box, write_gltf
 
 
 @pytest.mark.parametrize(
@@ -44,8 +44,14 @@ def test_a_name_with_blanks_and_a_newline_is_plain_for_blender(tmp_path: Path) -
     assert {file.name for file in (tmp_path / "scratch").iterdir()} == {"model.obj", "materials.mtl"}
 
 
-def test_the_digest_follows_the_content(tmp_path: Path) -> None:
-    first, second = write_box(tmp_path / "a"), write_box(tmp_path / "b")
-    assert source_digest(first) == source_digest(second)
-    second.write_text(second.read_text() + "# changed\n")
-    assert source_digest(first) != source_digest(second)
+@pytest.mark.parametrize("kind", ["gltf", "glb"])
+def test_a_gltf_without_its_buffer_is_refused_and_a_lost_texture_told(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "scratch").mkdir()
+    document = {"asset": {}, "buffers": [{"uri": "my%20cup.bin"}], "images": [{"uri": "lost.png"}, {"uri": "data:x"}]}
+    write_gltf(tmp_path / f"cup.{kind}", document)
+    with pytest.raises(DataError, match=rf"cup\.{kind}: its buffer 'my%20cup.bin' is missing: copy it"):
+        stage(tmp_path / f"cup.{kind}", tmp_path / "scratch", max_faces=100)
+    (tmp_path / "my cup.bin").write_bytes(b"x")
+    staged = stage(tmp_path / f"cup.{kind}", tmp_path / "scratch", max_faces=100)
+    assert staged.file == tmp_path / f"cup.{kind}", "it is read where it lies: its files are named from there"
+    assert staged.notes == ("the texture 'lost.png' is missing: the material's plain color is used",)

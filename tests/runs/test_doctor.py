@@ -87,3 +87,23 @@ def test_the_gpus_of_this_process_are_counted(tmp_path: Path, monkeypatch: pytes
         "#!/bin/sh\necho 'NVIDIA-SMI has failed because it could not communicate with the driver'\nexit 9\n"
     )
     assert visible_gpus() == ()
+
+
+def test_the_blender_of_a_task_is_that_of_its_image_or_of_its_site_or_the_one_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blender = tmp_path / "blender"
+    blender.write_text("#!/bin/sh\necho Blender 4.2.1 LTS\n")
+    blender.chmod(0o755)
+    monkeypatch.setenv("NSG_BLENDER", str(blender))
+    assert by_name()["blender"].found == f"Blender 4.2.1 at {blender}"
+    (tmp_path / "own.yaml").write_text("name: own\nscheduler: slurm\nstorage: /tmp\n")
+    found = by_name(str(tmp_path / "own.yaml"))["blender"].found
+    assert found == f"Blender 4.2.1 at {blender}; jobs without a container use it as well, where their nodes see it"
+    for more, words in (
+        ("environment: {NSG_BLENDER: $APPS/blender}", "$APPS/blender, which a job of the site looks up"),
+        (f"environment: {{NSG_BLENDER: {tmp_path}/none}}", "none"),
+        ("container: {image: /images/a.sif}", "launch.py image check /images/a.sif' tells"),
+    ):
+        (tmp_path / "site.yaml").write_text(f"name: own\nscheduler: slurm\nstorage: /tmp\n{more}\n")
+        assert words in by_name(str(tmp_path / "site.yaml"))["blender"].found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,14 @@ def site(bench: Bench) -> Path:
     return bench.root / "site.yaml"
 
 
-def built(bench: Bench, *, architectures: str | None = "70;80+PTX", name: str = "a-1.sif", created: float = 1) -> Path:
+def built(
+    bench: Bench,
+    *,
+    architectures: str | None = "70;80+PTX",
+    name: str = "a-1.sif",
+    created: float = 1,
+    more: Mapping[str, str] | None = None,
+) -> Path:
     """Pretend that an image was built from the Dockerfile."""
     images = bench.storage.images
     images.mkdir(exist_ok=True)
@@ -63,7 +71,7 @@ def built(bench: Bench, *, architectures: str | None = "70;80+PTX", name: str = 
         digest="d" * 64,
         size=len(SIF),
         created=created,
-        labels=labels,
+        labels={**labels, **(more or {})},
         **about,
     )
     write_manifest(images, manifest)
@@ -107,6 +115,22 @@ def test_an_image_that_is_older_than_its_dockerfile_is_said_but_the_package_itse
     (bench.root / "docker/Dockerfile").write_text("FROM a\nCOPY gone /\n")
     (note,) = plan(bench, site).image.notes
     assert "gone is missing in the context" in note
+
+
+def test_an_image_that_may_not_have_blender_is_said_where_models_are_rendered(bench: Bench, site: Path) -> None:
+    objects = bench.root / "objects.yaml"
+    objects.write_text(
+        "name: a\nmodel: {kind: instant_ngp}\n"
+        f"data: {{kind: objects, model: {bench.root}/a.obj, out: {bench.root}/views}}\n"
+    )
+    image = built(bench)
+    choice = f"container.image={bench.root / 'docker/Dockerfile'}"
+    (note,) = make_plan(objects, [choice], site=str(site)).image.notes  # type: ignore[union-attr]
+    assert note.startswith(f"the image a-1.sif does not say that it has Blender, ")
+    assert f"image check {image} --for" in note
+    assert make_plan(objects, [choice, "stages=[train]"], site=str(site)).image.notes == ()  # type: ignore[union-attr]
+    built(bench, more={"nsg_cluster.blender": "bpy"})
+    assert make_plan(objects, [choice], site=str(site)).image.notes == ()  # type: ignore[union-attr]
 
 
 def test_another_checkout_with_the_same_content_has_the_same_image(bench: Bench, site: Path) -> None:
