@@ -104,8 +104,8 @@ def _there() -> Iterator[Blender]:
         program = neighbor / "bin" / "python"
         if any(neighbor.glob("lib/python3*/site-packages/bpy")) and program.exists():
             yield Blender(program, is_python=True, version=_version_of_python(program))
-    if program := shutil.which("blender"):
-        yield Blender(Path(program), is_python=False, version=_version_of_program(program))
+    if on_path := shutil.which("blender"):
+        yield Blender(Path(on_path), is_python=False, version=_version_of_program(on_path))
 
 
 def _needed() -> str:

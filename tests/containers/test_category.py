@@ -14,8 +14,9 @@ import pytest
 
 from tests.clusters.account import Unavailable
 from tests.clusters.fixtures import Get
-from tests.containers.cpu_image import CHECKOUT
+from tests.containers.cpu_image import CHECKOUT, cpu_image
 from tests.containers.engines import Engines
+from tests.containers.launcher import Launcher
 from tests.containers.render_image import render_image
 from tests.containers.sites import PATIENCE_S, Site, logs
 from tests.objects.shapes import box_mtl, box_obj
@@ -32,6 +33,20 @@ def image(engines: Engines) -> Path:
         return render_image(engines)
     except Unavailable as error:
         pytest.skip(f"missing here: {error}")
+
+
+def test_a_check_renders_with_the_blender_of_the_image_and_fails_where_an_experiment_needs_one_that_is_not_there(
+    engines: Engines, image: Path
+) -> None:
+    launcher = Launcher(engines, engines.work())
+    experiment = CHECKOUT / "configs/shapenet_obj.yaml"
+    for checked, status, words in ((image, 0, "renders without a display"), (cpu_image(engines), 1, "not in it")):
+        # That of the host is none of an image's, and neither is one in the checkout that the check shows to it.
+        done = launcher.run("image", "check", checked, "--for", experiment, "--json", NSG_BLENDER="/bin/false")
+        found = {item["name"]: item for item in json.loads(done.stdout)["checks"]}
+        assert done.returncode == status, done.stderr
+        assert words in found["blender"]["found"]
+        assert [name for name, item in found.items() if not item["ok"]] == ([] if status == 0 else ["blender"])
 
 
 @pytest.fixture(params=["slurm", "gridengine"])

@@ -126,7 +126,7 @@ def test_an_image_that_may_not_have_blender_is_said_where_models_are_rendered(be
     image = built(bench)
     choice = f"container.image={bench.root / 'docker/Dockerfile'}"
     (note,) = make_plan(objects, [choice], site=str(site)).image.notes  # type: ignore[union-attr]
-    assert note.startswith(f"the image a-1.sif does not say that it has Blender, ")
+    assert note.startswith("the image a-1.sif does not say that it has Blender, ")
     assert f"image check {image} --for" in note
     assert make_plan(objects, [choice, "stages=[train]"], site=str(site)).image.notes == ()  # type: ignore[union-attr]
     built(bench, more={"nsg_cluster.blender": "bpy"})
