@@ -26,26 +26,29 @@ SETTINGS = [
 ]
 
 
-def submit(person: UserOfCluster, *, walltime: str | None) -> RunPaths:
+def submit(person: UserOfCluster, *settings: str, walltime: str | None) -> RunPaths:
     """Submit the training, with a time limit in slow steps and without one as it is."""
     person.environment["PYTHONPATH"] = str(SLOW) if walltime else ""
     file = person.write(person.root / "tiny.json.yaml", json.dumps(TINY))
     limit = [f"resources.walltime={walltime}"] if walltime else []
-    argv = ["submit", str(file), *SETTINGS, *limit, "--site", person.site, "--detach", "--json"]
+    argv = ["submit", str(file), *SETTINGS, *settings, *limit, "--site", person.site, "--detach", "--json"]
     run = RunPaths(Path(json.loads(person.type(*argv))["folder"]))
     person.runs.append(run)
     return run
 
 
-@pytest.mark.parametrize("kind", ["slurm", "gridengine"])
-def test_a_run_that_is_cut_into_five_pieces_ends_with_the_bits_of_an_uncut_one(kind: str, users: Users) -> None:
+@pytest.mark.parametrize(("kind", "processes"), [("slurm", 1), ("gridengine", 2)])
+def test_a_run_that_is_cut_into_five_pieces_ends_with_the_bits_of_an_uncut_one(
+    kind: str, processes: int, users: Users
+) -> None:
     cluster, server = users(kind)
     root = cluster.work()
     site = cluster.account.write(root / "site.yaml", f"name: cluster\nstorage: /nowhere\n{SITES[kind]}")
     person = UserOfCluster(root=root, site=str(site), cluster=cluster, server=server, patience_s=400.0)
     try:
         # Eighteen seconds until the warning: ninety quick steps, and one in each second that is left.
-        cut, uncut = submit(person, walltime="24s"), submit(person, walltime=None)
+        settings = f"train.processes={processes}"
+        cut, uncut = submit(person, settings, walltime="24s"), submit(person, settings, walltime=None)
         rows = [person.wait(run) for run in (cut, uncut)]
         assert [row["state"] for row in rows] == ["succeeded", "succeeded"], rows
         assert rows[0]["tasks"][0]["attempt"] >= PIECES and rows[1]["tasks"][0]["attempt"] == 1
