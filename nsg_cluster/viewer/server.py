@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -89,6 +90,8 @@ def _opened(host: str, port: int, title: str) -> viser.ViserServer:
         raise MachineError(
             f"the viewer needs the package viser ({error}); install it with: pip install 'nsg-cluster[view]'"
         ) from None
+    # A browser that goes away in the middle of a handshake is no news.
+    logging.getLogger("websockets").setLevel(logging.CRITICAL)
     try:
         with redirect_stdout(io.StringIO()):  # it says in a box what `ready` says
             return ViserServer(host=host, port=port, label=title, verbose=False)
