@@ -68,6 +68,7 @@ def examine(site: str | None = None) -> list[Finding]:
         _compiler(),
         _program("nvcc", "--version", advice="the CUDA toolkit compiles the GPU kernels; a CPU does not need it"),
         _ffmpeg(),
+        _package("viser", extra="view", needed=False),
         *examine_site(found),
         _storage(Path(found.storage)),
         _blender(found),
@@ -93,14 +94,14 @@ def _packages() -> Iterator[Finding]:
             yield _package(name, extra=extra)
 
 
-def _package(name: str, *, extra: str | None) -> Finding:
+def _package(name: str, *, extra: str | None, needed: bool = True) -> Finding:
     try:
         version = importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
         target = f".[{extra}]" if extra else "."
         advice = f"python -m pip install -e '{target}'"
-        return Finding(name=name, ok=False, found="not installed", advice=advice, needed=True)
-    return Finding(name=name, ok=True, found=version, needed=True)
+        return Finding(name=name, ok=False, found="not installed", advice=advice, needed=needed)
+    return Finding(name=name, ok=True, found=version, needed=needed)
 
 
 def _kernels() -> Finding:

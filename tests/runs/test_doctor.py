@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import re
 from pathlib import Path
 
@@ -36,7 +37,9 @@ def by_name(site: str | None = None) -> dict[str, Finding]:
 def test_every_row_is_fine_or_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NSG_STORAGE", str(tmp_path / "not" / "yet"))
     found = by_name()
-    assert {"python", "torch", "kernels", "gpu", "c++", "nvcc", "ffmpeg", "site", "storage", "git"} <= set(found)
+    assert {"python", "torch", "kernels", "gpu", "c++", "nvcc", "ffmpeg", "viser", "site", "storage", "git"} <= set(
+        found
+    )
     assert all(finding.ok or finding.advice for finding in found.values())
     assert found["storage"].ok and "free" in found["storage"].found and not list(tmp_path.iterdir())
 
@@ -46,6 +49,19 @@ def test_a_package_that_is_missing_is_named_with_the_command_that_installs_it(mo
     finding = by_name()["no-such-package"]
     assert finding.is_fatal and finding.mark == "BROKEN"
     assert finding.advice == "python -m pip install -e '.[train]'"
+
+
+def test_a_package_that_only_the_viewer_needs_breaks_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = importlib.metadata.version
+
+    def version(name: str) -> str:
+        if name == "viser":
+            raise importlib.metadata.PackageNotFoundError(name)
+        return real(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", version)
+    finding = by_name()["viser"]
+    assert not finding.ok and not finding.is_fatal and finding.advice == "python -m pip install -e '.[view]'"
 
 
 def test_a_storage_that_cannot_be_written_is_fatal(monkeypatch: pytest.MonkeyPatch) -> None:
