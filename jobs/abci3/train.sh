@@ -48,6 +48,7 @@ launch() {
     binds=$PWD${NSG_SCRATCH:+,$NSG_SCRATCH}${BINDS:+,$BINDS}
     set -- "$program" exec --nv --bind "$binds" "$IMAGE" python3 launch.py "$@"
   else
+    command -v "$PYTHON" > /dev/null || { echo "no Python at $PYTHON: make install, or set PYTHON"; return 127; }
     set -- "$PYTHON" launch.py "$@"
   fi
   "$@"

@@ -14,6 +14,7 @@ from pathlib import Path
 from nsg_cluster import __version__
 from nsg_cluster.config.container import NO_IMAGE
 from nsg_cluster.config.site import Site
+from nsg_cluster.container.program import find_program
 from nsg_cluster.core.errors import MachineError, NsgError
 from nsg_cluster.core.process import BLENDER, run
 from nsg_cluster.core.units import format_bytes
@@ -71,7 +72,9 @@ def examine(site: str | None = None) -> list[Finding]:
         _package("viser", extra="view", needed=False),
         *examine_site(found),
         _storage(Path(found.storage)),
+        _containers(),
         _blender(found),
+        _program("rsync", "--version", advice="'launch.py fetch' needs it, here and on the other machine"),
         _program("git", "--version", advice="without git a run does not record which sources it was made with"),
     ]
 
@@ -168,6 +171,14 @@ def _ffmpeg() -> Finding:
         advice = "python -m pip install -e '.[train]' brings one; without it there are no videos"
         return Finding(name="ffmpeg", ok=False, found=str(error), advice=advice, needed=True)
     return Finding(name="ffmpeg", ok=True, found=program, needed=True)
+
+
+def _containers() -> Finding:
+    try:
+        found = find_program()
+    except MachineError as error:
+        return Finding(name="containers", ok=False, found="none", advice=f"for container.image only: {error}")
+    return Finding(name="containers", ok=True, found=f"{found} at {found.path}")
 
 
 def _blender(site: Site) -> Finding:
