@@ -129,7 +129,8 @@ def _across(tasks: Sequence[TaskFiles], rows: Sequence[Row]) -> Html:
         for index, line in enumerate(lines)
     ]
     table = element("div", element("table", head, *body), class_="scroll across")
-    return element("section", element("h2", "All tasks"), table, _together(tasks))
+    more = [element("p", sentence)] if (sentence := tables.left_out(rows)) else []
+    return element("section", element("h2", "All tasks"), table, *more, _together(tasks))
 
 
 def _best(rows: Sequence[Row]) -> int | None:

@@ -16,14 +16,29 @@ from nsg_cluster.core.units import format_duration
 from nsg_cluster.report.collect import Row
 from nsg_cluster.report.settings import ABSENT
 
-__all__ = ["cells", "csv", "decimals", "difference_paths", "headings", "markdown", "shown", "text"]
+__all__ = ["cells", "csv", "decimals", "difference_paths", "headings", "left_out", "markdown", "shown", "text"]
 
 LONGEST_CELL = 60
+# Experiments of different kinds differ in more settings than a page is wide; these two then say how.
+MOST_DIFFERENCES = 16
+KINDS = ("data.kind", "model.kind")
 
 
 def difference_paths(rows: Sequence[Row]) -> list[str]:
-    """Return the settings that are columns of their own."""
+    """Return every setting that differs."""
     return list(dict.fromkeys(path for row in rows for path in row.differences))
+
+
+def _told_paths(rows: Sequence[Row]) -> list[str]:
+    """Return the settings that are columns for people."""
+    paths = difference_paths(rows)
+    return paths if len(paths) <= MOST_DIFFERENCES else [path for path in paths if path in KINDS]
+
+
+def left_out(rows: Sequence[Row]) -> str | None:
+    """Return a sentence about settings that differ and are no columns for people, if there are any."""
+    count = len(difference_paths(rows)) - len(_told_paths(rows))
+    return f"{count} more settings differ; report --format csv has a column for each" if count else None
 
 
 def shown(value: Any) -> str:
@@ -33,14 +48,14 @@ def shown(value: Any) -> str:
 
 def headings(rows: Sequence[Row]) -> list[str]:
     """Return the columns that people read; a column of nothing is left out."""
-    fixed = ["run", "task", "name", "state", *difference_paths(rows), "PSNR", "SSIM"]
+    fixed = ["run", "task", "name", "state", *_told_paths(rows), "PSNR", "SSIM"]
     lpips = ["LPIPS"] if any(row.lpips is not None for row in rows) else []
     return [*fixed, *lpips, "steps", "training", "CPU time", "machine"]
 
 
 def cells(row: Row, rows: Sequence[Row]) -> list[str]:
     """Return the texts of a row under `headings`."""
-    settings = [shown(row.differences.get(path, ABSENT)) for path in difference_paths(rows)]
+    settings = [shown(row.differences.get(path, ABSENT)) for path in _told_paths(rows)]
     metrics = [decimals(row.psnr, 2), decimals(row.ssim, 4)]
     if any(other.lpips is not None for other in rows):
         metrics.append(decimals(row.lpips, 4))
@@ -63,7 +78,7 @@ def _steps(row: Row) -> str:
 def markdown(rows: Sequence[Row]) -> str:
     """Return a GitHub-flavored table, and the notes below it."""
     columns = headings(rows)
-    is_text = {"run", "name", "state", "machine", *difference_paths(rows)}
+    is_text = {"run", "name", "state", "machine", *_told_paths(rows)}
     rule = ["---" if column in is_text else "---:" for column in columns]
     lines = [columns, rule, *(cells(row, rows) for row in rows)]
     table = [f"| {' | '.join(_markdown_text(cell) for cell in line)} |" for line in lines]
@@ -72,6 +87,7 @@ def markdown(rows: Sequence[Row]) -> str:
         for row in rows
         if row.notes
     ]
+    notes += [f"- {sentence}"] if (sentence := left_out(rows)) else []
     return "\n".join([*table, *([""] if notes else []), *notes]) + "\n"
 
 

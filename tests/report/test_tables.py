@@ -47,6 +47,15 @@ def test_markdown_is_a_table_with_the_settings_that_differ_and_notes_below() -> 
     ]
 
 
+def test_experiments_of_different_kinds_are_told_apart_by_their_kinds() -> None:
+    many = {f"model.setting{number}": number for number in range(40)}
+    rows = [row(differences={"model.kind": "nerf", **many}), row(differences={"model.kind": "instant_ngp"})]
+    table = tables.markdown(rows)
+    assert table.startswith("| run | task | name | state | model.kind | PSNR |")
+    assert table.endswith("\n- 40 more settings differ; report --format csv has a column for each\n")
+    assert tables.csv(rows).partition("\r\n")[0].count("model.setting") == 40
+
+
 def test_lpips_has_a_column_once_one_row_has_it() -> None:
     assert "LPIPS" not in tables.headings([row()])
     rows = [row(), row(lpips=0.05)]
