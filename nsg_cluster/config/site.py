@@ -234,7 +234,10 @@ def _read_site(wanted: str, group: str | None) -> Site:
         return _read_model(Site, absolute_path(wanted) if wanted.startswith("~") else Path(wanted), variables)
     known = _known_sites()
     if wanted in known:
-        return _read_model(Site, known[wanted], variables)
+        site = _read_model(Site, known[wanted], variables)
+        if site.name != wanted:  # runs remember it, and would not find it again
+            raise ConfigError(f"{known[wanted]}: name: '{site.name}' must be '{wanted}', as the file is called")
+        return site
     if wanted == "local":  # installed without the checkout
         return Site(name="local")
     names = sorted({*known, "local"})

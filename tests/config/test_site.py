@@ -89,6 +89,14 @@ def test_a_site_that_is_not_there_is_answered_with_those_that_are(wanted: str, s
     assert len(str(caught.value).splitlines()) == 1
 
 
+def test_a_site_that_is_found_by_its_file_is_called_as_the_file() -> None:
+    sites = settings("site: local\n").parent / "sites"
+    sites.mkdir()
+    (sites / "ours.yaml").write_text("name: mine\n")
+    with pytest.raises(ConfigError, match=r"ours\.yaml: name: 'mine' must be 'ours', as the file is called"):
+        load_site("ours")
+
+
 def test_all_mistakes_of_a_site_are_reported_at_once() -> None:
     Path("x.yaml").write_text(
         "name: a b\nscheduler: slrum\nstorage: ''\nstorrage: /x\nenvironment:\n  A-B: '1'\n  C: 2\n  D: ${storage}\n"
