@@ -14,11 +14,11 @@ __all__ = ["data"]
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def data() -> None:
-    r"""Look at data sets, make them, take over what there is.
+    r"""Check data sets, make them, import those of other programs.
 
     \b
       python launch.py data check my.yaml                  # what is there, what is missing, and pictures of it
-      python launch.py data synthesize street              # a street with moving cars, and its whole truth
+      python launch.py data synthesize street              # a street with moving cars, and its ground truth
       python launch.py data render-objects bunny.obj       # a 3D model, seen from all around
       python launch.py data import-nsg SOURCE DESTINATION  # official weights of Neural Scene Graphs, as a run
       python launch.py data stand-in RUN DESTINATION       # the views of a run on KITTI, in KITTI's layout

@@ -40,10 +40,10 @@ INCOMPLETE = 1
 def synthesize(
     *, folder: Path, settings: tuple[str, ...], layout: str, sequence: str, scene: str, variant: str, as_json: bool
 ) -> int:
-    r"""Make a procedural street with moving cars, and everything that is true about it.
+    r"""Make a procedural street with moving cars, with its ground truth.
 
     \b
-      python launch.py data synthesize street                          # 24 moments, KITTI tracking's files
+      python launch.py data synthesize street                          # 24 frames, KITTI tracking's files
       python launch.py data synthesize street --layout vkitti2 cars=6  # Virtual KITTI 2's files
       python launch.py data synthesize still ego_motion=false width=624 height=188
       python launch.py data synthesize edited 'remove=[1]' 'move={2: [0, 0, -3.6]}' 'insert={3: [12, 0, 0]}'
@@ -67,7 +67,7 @@ def synthesize(
     if as_json:
         options.print_json({"folder": str(written), "layout": layout, "images": 2 * config.frames, "data": section})
     else:
-        click.echo(f"{2 * config.frames} images and their truth in {written}; to use them:\n")
+        click.echo(f"{2 * config.frames} images and their ground truth in {written}; to use them:\n")
         click.echo(dump_yaml({"data": section}), nl=False)
     return 0
 
@@ -216,7 +216,7 @@ def _draw(data: Any, drive: Any, folder: Path, views: int) -> list[Path]:
 def _told(report: DriveReport) -> str:
     """Return a report in lines."""
     lines = [
-        f"{report.images} images of {report.size[0]}x{report.size[1]} at {report.frames} moments: "
+        f"{report.images} images of {report.size[0]}x{report.size[1]} in {report.frames} frames: "
         f"{report.train_moments} to train on, {report.test_moments} held out; the cameras drive {report.way_m:.1f} m",
         *_table(report),
         *(f"note: {remark}" for remark in report.remarks),

@@ -51,12 +51,12 @@ class _Drive(Config):
     cameras: Literal["left", "right", "both"] = "both"
     """Which of the two cameras to use."""
     protocol: Protocol = "suds_75"
-    """Which moments are held out, and which frames are used where ``frames`` names none. Both cameras share it.
-    ``suds_75`` and ``suds_50`` hold out the 5th, 9th, … and the 3rd, 5th, … moment, ``suds_25`` all but the 1st, 5th,
+    """Which frames are held out, and which frames are used where ``frames`` names none. Both cameras share it.
+    ``suds_75`` and ``suds_50`` hold out the 5th, 9th, … and the 3rd, 5th, … frame, ``suds_25`` all but the 1st, 5th,
     9th, …; ``mars`` the 4th, 8th, …; ``nsg_paper`` the 11th, 21st, …; ``reconstruction`` none, and evaluates what it is
     trained on."""
     hold_out_every: Annotated[int, Field(ge=2)] | None = None
-    """Hold out each moment whose count from 1 this divides, instead of those of the protocol."""
+    """Hold out each frame whose count from 1 this divides, instead of those of the protocol."""
     box_scale: PositiveFloat = 1.0
     """Factor by which boxes are longer and wider than the labels say, so that they hold an object's shadow: 1.9 on
     KITTI and 1.3 on Virtual KITTI in the original."""

@@ -182,8 +182,8 @@ class NerfConfig(Config):
     spacing: Literal["linear", "disparity"] = "linear"
     """Coarse samples evenly in distance, or in its inverse (lindisp)."""
     time_frequencies: Frequencies | None = None
-    """Frequencies of the encoded moment, which the networks are told beside the position (use_time); by default none is
-    told."""
+    """Frequencies of the encoded time, an input of the networks beside the position (use_time); by default time is no
+    input."""
     scale: PositiveFloat | None = None
     """Length that the networks take for 1; half of the longest side of the scene box by default."""
     poses: PosesConfig | None = None
@@ -195,7 +195,7 @@ class NerfConfig(Config):
             return self
         wrong = []
         if self.time_frequencies is not None:
-            wrong.append("sampler: grids and proposals are the same at every moment; leave out time_frequencies")
+            wrong.append("sampler: grids and proposals are the same at every time; leave out time_frequencies")
         if self.field.density_noise > 0:
             wrong.append("field.density_noise is of coarse and fine networks; set it to 0 beside a sampler")
         if wrong:

@@ -282,5 +282,5 @@ class Experiment(Config):
         if isinstance(self.model, SceneGraphConfig):
             return "a scene graph has none"
         if isinstance(self.model, NerfConfig) and self.model.time_frequencies is not None:
-            return "what is told the moment (model.time_frequencies) has none"
+            return "a model that depends on time (model.time_frequencies) has none"
         return None

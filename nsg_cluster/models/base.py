@@ -52,7 +52,7 @@ class Model(nn.Module, ABC):
         """
         del positions, directions
         raise ConfigError(
-            "model.kind: what is at a point of this model depends on the moment, so it has no mesh and no normals"
+            "model.kind: what is at a point of this model depends on time, so it has no mesh and no normals"
         )
 
     def density_slopes(self, rays: Rays, samples: RaySamples) -> Float[Tensor, "samples 3"]:

@@ -38,7 +38,7 @@ def test_the_section_that_is_printed_reads_what_was_made(layout: str, tmp_path: 
     assert Path(report["pictures"][0]).name == "above.png"
     assert all(Path(path).is_file() for path in report["pictures"])
     told = said(capsys, 0, "check", file, "--out", tmp_path / "pictures", "--views", 0)
-    assert "10 images of 48x16 at 5 moments: 4 to train on, 1 held out" in told
+    assert "10 images of 48x16 in 5 frames: 4 to train on, 1 held out" in told
     assert "    2  van         4.80 x 2.00 x 1.90 m" in told
 
 

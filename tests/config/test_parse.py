@@ -100,7 +100,7 @@ def test_a_rule_between_two_fields_is_reported_at_the_field_to_blame(tmp_path: P
     [
         ("data: {kind: llff, root: /, space: ndc}\nmodel: {kind: instant_ngp}\n", "'ndc' bends space"),
         ("data: {kind: synthetic}\nmodel: {kind: scene_graph}\n", "a scene graph has none"),
-        ("data: {kind: synthetic}\nmodel: {kind: nerf, time_frequencies: 2}\n", "told the moment"),
+        ("data: {kind: synthetic}\nmodel: {kind: nerf, time_frequencies: 2}\n", "depends on time"),
     ],
 )
 @pytest.mark.parametrize("section", ["evaluate", "render"])

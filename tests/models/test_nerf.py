@@ -94,7 +94,7 @@ def test_the_network_of_a_sampler_and_that_of_two_passes_say_the_same_of_a_point
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"time_frequencies": 2}, "the same at every moment"),
+        ({"time_frequencies": 2}, "the same at every time"),
         ({"field": {"density_noise": 1.0}}, "density_noise is of coarse and fine networks"),
     ],
 )

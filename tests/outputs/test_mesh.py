@@ -133,5 +133,5 @@ def test_a_scene_that_moves_has_no_mesh() -> None:
     experiment = tiny()
     config = {"kind": "nerf", "field": {"width": 16, "hidden_layers": 6}, "time_frequencies": 2}
     parsed = type(experiment).model_validate({**experiment.model_dump(mode="json", by_alias=True), "model": config})
-    with pytest.raises(ConfigError, match="depends on the moment"):
+    with pytest.raises(ConfigError, match="depends on time"):
         build_model(parsed.model, load_scene(parsed.data)).probe(torch.zeros(1, 3), torch.eye(3)[:1])

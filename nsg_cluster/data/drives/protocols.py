@@ -69,7 +69,7 @@ def split_moments(config: DrivingData, count: int) -> Split:
         return Split(train=train, test=train)
     if not test:
         raise DataError(
-            f"data.protocol {config.protocol} holds out nothing of {count} moments; "
+            f"data.protocol {config.protocol} holds out nothing of {count} frames; "
             "use more frames, set data.hold_out_every, or choose protocol reconstruction"
         )
     return Split(train=train, test=test)

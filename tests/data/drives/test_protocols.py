@@ -56,5 +56,5 @@ def test_reconstruction_evaluates_what_it_trains_on_and_a_count_overrules_the_pr
     assert split_moments(kitti(protocol="reconstruction"), 3) == split_moments(kitti(protocol="reconstruction"), 3)
     assert split_moments(kitti(protocol="reconstruction"), 3).test == (0, 1, 2)
     assert split_moments(kitti(protocol="reconstruction", hold_out_every=4), 9).test == (3, 7)
-    with pytest.raises(DataError, match="suds_75 holds out nothing of 3 moments"):
+    with pytest.raises(DataError, match="suds_75 holds out nothing of 3 frames"):
         split_moments(kitti(), 3)
