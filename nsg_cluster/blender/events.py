@@ -1,8 +1,8 @@
 """What a job in Blender says while it runs, to the program that started it.
 
 Events are JSON objects, one a line, each with the key ``event``: ``model`` once the model is in place, ``view`` after
-each view, ``note`` for what was mended, ``error`` before an exit status of 2. Everything that Blender itself prints
-goes to standard error.
+each view, ``texture`` for one that cannot be read, ``note`` for what else was mended, ``error`` before an exit status
+of 2. Everything that Blender itself prints goes to standard error.
 """
 
 from __future__ import annotations

@@ -24,6 +24,8 @@ Floats = npt.NDArray[np.float64]
 # (x, y, z) with y up becomes (x, -z, y) with z up.
 Y_TO_Z = np.array([[1.0, 0.0, 0.0, 0.0], [0.0, 0.0, -1.0, 0.0], [0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0]])
 AS_WRITTEN = {"forward_axis": "Y", "up_axis": "Z"}
+# Of all faces, in squares of the model's radius: what rounding to single precision leaves of none.
+SMALLEST_AREA = 1e-6
 PLAIN_COLOR = (0.8, 0.8, 0.8, 1.0)
 
 
@@ -65,6 +67,8 @@ def import_model(job: dict[str, Any], say: Say) -> Model:
     vertices = _moved(vertices, normal @ placed)
     lower, upper = vertices.min(axis=0), vertices.max(axis=0)
     radius = float(np.linalg.norm(vertices - (lower + upper) / 2.0, axis=1).max())
+    if _area(vertices, triangles) <= SMALLEST_AREA * radius**2:
+        raise BrokenModelError("its faces have no area: the corners of each lie on a line")
     return Model(normal @ turn, vertices, triangles, lower, upper, radius)
 
 
@@ -135,6 +139,11 @@ def _normalization(vertices: Floats, *, scaled: bool) -> Floats:
     return matrix
 
 
+def _area(vertices: Floats, triangles: npt.NDArray[np.int64]) -> float:
+    first, second, third = (vertices[triangles[:, corner]] for corner in range(3))
+    return float(np.linalg.norm(np.cross(second - first, third - first), axis=1).sum() / 2.0)
+
+
 def _place(matrix: Floats) -> None:
     """Move everything without a parent by giving it one, which keeps armatures and instances as they are."""
     root = bpy.data.objects.new("root", None)
@@ -148,8 +157,9 @@ def _place(matrix: Floats) -> None:
 def _mend_materials(say: Say) -> None:
     """Give surfaces without a material one, and take textures away that cannot be read: they would be shown magenta."""
     for image in bpy.data.images:
-        if image.source in {"FILE", "SEQUENCE", "TILED"} and not image.size[0]:
-            say("note", text=f"the texture '{image.name}' cannot be read: the material's plain color is used")
+        # A .gif is a film to Blender.
+        if image.source in {"FILE", "SEQUENCE", "TILED", "MOVIE"} and not image.size[0]:
+            say("texture", name=image.name)
             _take_away(image)
     plain: dict[str | None, Any] = {}
     for thing in bpy.context.scene.objects:
@@ -168,6 +178,10 @@ def _take_away(image: Any) -> None:
         if not material.node_tree:
             continue
         for node in [node for node in material.node_tree.nodes if getattr(node, "image", None) == image]:
+            for link in node.outputs["Color"].links:
+                # Exporters write black beside a texture, which would hide the surface.
+                if link.to_socket.name == "Base Color" and not any(link.to_socket.default_value[:3]):
+                    link.to_socket.default_value = PLAIN_COLOR
             material.node_tree.nodes.remove(node)
 
 

@@ -32,6 +32,7 @@ def render_views(job: dict[str, Any], model: Model, say: Say) -> None:
     views = job["views"]
     wants_rays = any(view["depth"] or view["normal"] for view in views)
     tree = BVHTree.FromPolygons(model.vertices.tolist(), model.triangles.tolist()) if wants_rays else None
+    is_seen = False
     for view in views:
         pose = np.array(view["pose"], dtype=np.float64)
         if tree:
@@ -41,19 +42,32 @@ def render_views(job: dict[str, Any], model: Model, say: Say) -> None:
             if view["normal"]:
                 _write(Path(view["normal"]), _normals_png(depth, normals))
         # Last, since a view with its picture counts as finished.
-        _write(Path(view["image"]), _picture(pose, Path(job["scratch"])))
+        file = _render(pose, Path(job["scratch"]))
+        _write(Path(view["image"]), _without_words(file.read_bytes()))
+        is_seen = is_seen or _shows_something(file)
         say("view", image=view["image"])
+    if views and not is_seen:
+        say("note", text="no view shows anything: is the model transparent, or, with 'normalize: none', out of sight?")
 
 
-def _picture(pose: Floats, scratch: Path) -> bytes:
-    """Return the rendered PNG file of a camera."""
+def _render(pose: Floats, scratch: Path) -> Path:
+    """Render the view of a camera and return the PNG file."""
     scene = bpy.context.scene
     scene.camera.matrix_world = Matrix([*pose.tolist(), [0.0, 0.0, 0.0, 1.0]])
     # Blender fills in the signs # and { of the path, so it writes where we chose the name.
     file = scratch / "view.png"
     scene.render.filepath = str(file)
     bpy.ops.render.render(write_still=True)
-    return _without_words(file.read_bytes())
+    return file
+
+
+def _shows_something(file: Path) -> bool:
+    """Return whether a pixel of a picture is not wholly transparent."""
+    image = bpy.data.images.load(str(file))
+    pixels = np.empty(image.size[0] * image.size[1] * image.channels, dtype=np.float32)
+    image.pixels.foreach_get(pixels)
+    bpy.data.images.remove(image)
+    return bool(pixels[3::4].any())
 
 
 def _without_words(png: bytes) -> bytes:

@@ -40,6 +40,8 @@ class Materials:
     """The one material file."""
     libraries: list[Path] = field(default_factory=list)
     """The files that it was made of."""
+    names: set[str] = field(default_factory=set)
+    """Of the materials."""
     textures: dict[Path, str] = field(default_factory=dict)
     """Texture files, and the plain names by which the lines call them."""
     notes: list[str] = field(default_factory=list)
@@ -93,7 +95,7 @@ def _entry(folder: Path, part: str) -> Path:
 
 def _libraries(obj: Path, named: bytes, found: Materials) -> Iterator[Path]:
     """Yield the files of an ``mtllib`` line: one whose name may have blanks, or several."""
-    name = named.decode("utf-8", errors="surrogateescape")
+    name = named.decode("utf-8", errors="surrogateescape").strip('"')
     whole = find_file(obj.parent, name)
     for word in [name] if whole or len(name.split()) < 2 else name.split():
         path = find_file(obj.parent, word) or find_file(obj.parent, word.replace("\\", "/").rpartition("/")[2])
@@ -111,7 +113,7 @@ def _add(path: Path, found: Materials) -> None:
     try:
         if path.stat().st_size > MAX_BYTES:
             raise DataError(f"{printable(str(path))}: a material file of more than {MAX_BYTES >> 20} MB is none")
-        text = path.read_text(encoding="utf-8", errors="surrogateescape")
+        text = path.read_text(encoding="utf-8-sig", errors="surrogateescape")
     except OSError as error:
         found.notes.append(
             f"the material file '{printable(path.name)}' cannot be read ({error.strerror}): gray is used"
@@ -126,6 +128,7 @@ def _add(path: Path, found: Materials) -> None:
         key = word[0].lower() if word else ""
         if key == "newmtl":
             material = word[1].strip() if len(word) > 1 else ""
+            found.names.add(material)
         if key not in MAPS:
             found.lines.append(line)
         elif len(word) > 1:

@@ -29,7 +29,9 @@ LARGEST = 1e18
 # ``call`` includes another file, perhaps itself, and ``csh`` runs a command.
 RUNNING = {b"call", b"csh", b"trace_obj", b"shadow_obj"}
 GOES_ON = re.compile(rb"\\\r?\n")
-LIBRARY_LINE = re.compile(rb"^[ \t]*mtllib[ \t]((?:\\\r?\n|[^\r\n])*)", re.MULTILINE)
+# Written by some editors before the text of a file in UTF-8.
+MARK = b"\xef\xbb\xbf"
+LIBRARY_LINE = re.compile(rb"^(?:\xef\xbb\xbf)?[ \t]*mtllib[ \t]((?:\\\r?\n|[^\r\n])*)", re.MULTILINE)
 
 
 @dataclass(slots=True)
@@ -42,11 +44,36 @@ class ObjSummary:
     """File names of ``mtllib`` lines, as written."""
     notes: list[str] = field(default_factory=list)
     """What was left out."""
+    materials: dict[bytes, None] = field(default_factory=dict)
+    """Names of ``usemtl`` lines."""
+    coordinates: int = 0
+    """Texture coordinates so far."""
+    normals: int = 0
+    """Normals so far."""
     thin: int = 0
     """Faces of fewer than three corners."""
+    bared: int = 0
+    """Faces whose texture coordinates or normals are not there."""
     largest_index: int = 0
     largest_line: int = 0
     """The largest index of a vertex in a face, and the line where it stands."""
+    early_index: int = 0
+    early_line: int = 0
+    """The first index of a vertex that stands after the face, and the line of the face."""
+
+    def bare(self, line: bytes, corners: list[bytes]) -> bytes:
+        """Return the line of a face, without what is not there: Blender would leave the whole face out."""
+        if b"/" not in line or all(map(self._has, corners)):
+            return line
+        self.bared += 1
+        return b"f " + b" ".join(corner.partition(b"/")[0] for corner in corners)
+
+    def _has(self, corner: bytes) -> bool:
+        """Return whether texture coordinate and normal of a corner are there; before the first of them all may come."""
+        for index, count in zip(corner.split(b"/")[1:], (self.coordinates, self.normals), strict=False):
+            if index and count and not (index.lstrip(b"-").isdigit() and 1 <= abs(int(index)) <= count):
+                return False
+        return True
 
 
 def copy_obj(source: Path, target: Path, *, library: str, max_faces: int) -> ObjSummary:
@@ -67,8 +94,8 @@ def copy_obj(source: Path, target: Path, *, library: str, max_faces: int) -> Obj
             _refuse_binary(source, file)
             copy.write(b"mtllib " + library.encode() + b"\n")
             for number, line in _lines(source, file):
-                if _keep(source, number, line, summary, max_faces):
-                    copy.write(line + b"\n")
+                if kept := _kept(source, number, line, summary, max_faces):
+                    copy.write(kept + b"\n")
     except OSError as error:
         where = error.filename if isinstance(error.filename, str) else str(source)
         raise DataError(f"{printable(where)}: cannot be read or copied: {error.strerror}") from None
@@ -110,7 +137,7 @@ def _lines(source: Path, file: IO[bytes]) -> Iterator[tuple[int, bytes]]:
             raise DataError(
                 f"{_shown(source)}:{number}: the line is longer than {MAX_LINE} bytes; this is no .obj file"
             )
-        line = raw.rstrip(b"\r\n")
+        line = (raw.removeprefix(MARK) if number == 1 else raw).rstrip(b"\r\n")
         if line.endswith(b"\\") and len(joined) < MAX_LINE:
             joined, began = joined + line[:-1] + b" ", began or number
             continue
@@ -120,23 +147,30 @@ def _lines(source: Path, file: IO[bytes]) -> Iterator[tuple[int, bytes]]:
         yield began, joined
 
 
-def _keep(source: Path, number: int, line: bytes, summary: ObjSummary, max_faces: int) -> bool:
-    """Count a line; return whether it belongs into the copy."""
+def _kept(source: Path, number: int, line: bytes, summary: ObjSummary, max_faces: int) -> bytes | None:
+    """Count a line; return it as it belongs into the copy."""
     words = line.split()
     if not words:
-        return False
+        return None
     if words[0] == b"v":
         summary.vertices += 1
         _check_vertex(source, number, words)
+    elif words[0] == b"vt":
+        summary.coordinates += 1
+    elif words[0] == b"vn":
+        summary.normals += 1
     elif words[0] == b"f":
-        return _count_face(source, number, words[1:], summary, max_faces)
+        has_area = _count_face(source, number, words[1:], summary, max_faces)
+        return summary.bare(line, words[1:]) if has_area else None
+    elif words[0] == b"usemtl":
+        summary.materials[line.strip()[len(b"usemtl") :].strip()] = None
     elif words[0] == b"mtllib":
         summary.libraries.append(line.strip()[len(b"mtllib") :].strip())
-        return False
+        return None
     elif words[0] in RUNNING:
         summary.notes.append(f"line {number}: '{words[0].decode()}' would read or run another file: left out")
-        return False
-    return True
+        return None
+    return line
 
 
 def _check_vertex(source: Path, number: int, words: list[bytes]) -> None:
@@ -165,6 +199,8 @@ def _count_face(source: Path, number: int, corners: list[bytes], summary: ObjSum
         )
     if (most := max(indices, default=0)) > summary.largest_index:
         summary.largest_index, summary.largest_line = most, number
+    if most > summary.vertices and not summary.early_index:
+        summary.early_index, summary.early_line = most, number
     if len(set(indices)) < 3:
         summary.thin += 1
         return False
@@ -183,10 +219,17 @@ def _check_whole(source: Path, summary: ObjSummary) -> None:
             f"{_shown(source)}:{summary.largest_line}: a face has the vertex {summary.largest_index}, and the file "
             f"holds {summary.vertices}: it is cut short or damaged; copy it again"
         )
+    if summary.early_index:
+        raise DataError(
+            f"{_shown(source)}:{summary.early_line}: a face has the vertex {summary.early_index}, which stands after "
+            f"it; Blender leaves such faces out: put the lines of vertices in front"
+        )
     if not summary.faces:
         raise DataError(f"{_shown(source)}: has no faces (and {summary.vertices} vertices); is it cut short?")
     if summary.thin:
         summary.notes.append(f"{summary.thin} faces have fewer than three different corners: left out")
+    if summary.bared:
+        summary.notes.append(f"{summary.bared} faces name texture coordinates or normals that are not there: left out")
 
 
 def _shown(path: Path) -> str:

@@ -142,7 +142,7 @@ def _fill(
             job = staged.scratch / "job.json"
             job.write_text(json.dumps(_job(task, missing, staged)))
             told = events(blender.command(job), staged.scratch, stop)
-            placed, notes = _follow(task, told, record, lambda done: report(kept + done, views))
+            placed, notes = _follow(task, told, record, staged, lambda done: report(kept + done, views))
             if stop.requested is not None:
                 return None
             notes = [*staged.notes, *notes, *_mixed(kept, record.get("blender"), placed.get("blender"))]
@@ -161,7 +161,7 @@ def _mixed(kept: int, before: Any, now: Any) -> list[str]:
 
 
 def _follow(
-    task: _Task, told: Iterator[Mapping[str, Any]], record: Record, report: Callable[[int], None]
+    task: _Task, told: Iterator[Mapping[str, Any]], record: Record, staged: Staged, report: Callable[[int], None]
 ) -> tuple[dict[str, Any], list[str]]:
     """Return what Blender tells of the model, and its notes."""
     placed: dict[str, Any] = {}
@@ -175,6 +175,9 @@ def _follow(
                 write_json(task.paths.record, task.description | placed | {"complete": False})
         elif event["event"] == "note":
             notes.append(str(event["text"]))
+        elif event["event"] == "texture":
+            name = printable(staged.textures.get(event["name"], event["name"]))
+            notes.append(f"the texture '{name}' cannot be read by Blender: the material's plain color is used")
         elif event["event"] == "view":
             done += 1
             report(done)

@@ -6,15 +6,15 @@ Blender runs on names without blanks, newlines and signs that it fills in, and o
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from nsg_cluster.core.errors import DataError
+from nsg_cluster.core.errors import DataError, did_you_mean
 from nsg_cluster.core.logs import printable
 from nsg_cluster.objects.gltf import Reference, document_of, references
-from nsg_cluster.objects.materials import collect_materials
-from nsg_cluster.objects.obj_text import copy_obj
+from nsg_cluster.objects.materials import Materials, collect_materials
+from nsg_cluster.objects.obj_text import ObjSummary, copy_obj
 
 __all__ = ["Staged", "stage"]
 
@@ -34,6 +34,8 @@ class Staged:
     notes: tuple[str, ...]
     scratch: Path
     """Folder for what is not to stay."""
+    textures: Mapping[str, str]
+    """What Blender calls each texture, and its own name."""
 
 
 def stage(model: Path, scratch: Path, *, max_faces: int) -> Staged:
@@ -48,14 +50,26 @@ def stage(model: Path, scratch: Path, *, max_faces: int) -> Staged:
         summary = copy_obj(model, target, library=LIBRARY, max_faces=max_faces)
         materials = collect_materials(model, summary.libraries)
         materials.write(scratch, LIBRARY)
-        return Staged(target, kind, tuple(summary.notes + materials.notes), scratch)
+        notes = (*summary.notes, *materials.notes, *_unknown(summary, materials))
+        textures = {link: path.name for path, link in materials.textures.items()}
+        return Staged(target, kind, notes, scratch, textures)
     CHECKS[kind](model)
     named = list(references(model, document_of(model))) if kind in {"glb", "gltf"} else []
     notes = tuple(_missing(model, named))
     if named:
-        return Staged(model, kind, notes, scratch)  # it names its buffers and textures relative to itself
+        return Staged(model, kind, notes, scratch, {})  # it names its buffers and textures relative to itself
     target.symlink_to(model)
-    return Staged(target, kind, notes, scratch)
+    return Staged(target, kind, notes, scratch, {})
+
+
+def _unknown(summary: ObjSummary, materials: Materials) -> Iterator[str]:
+    """Yield what there is to say of materials that are used and that the material files do not have."""
+    used = [name.decode("utf-8", errors="surrogateescape") for name in summary.materials]
+    unknown = [name for name in used if name not in materials.names]
+    if materials.libraries and unknown:
+        more = f" (and {len(unknown) - 1} others)" if len(unknown) > 1 else ""
+        near = did_you_mean(unknown[0], materials.names)
+        yield f"the material '{printable(unknown[0])}'{more} is in no material file: plain gray is used.{near}"
 
 
 def _missing(model: Path, named: list[Reference]) -> Iterator[str]:

@@ -56,7 +56,9 @@ def test_a_missing_texture_is_told_and_black_behind_it_becomes_gray(tmp_path: Pa
     assert found.notes[0] == "the texture 'lost.png' of material 'a' is missing: its plain color is used"
 
 
-@pytest.mark.parametrize("library", [b"A.MTL", b"./a.mtl", rb".\a.mtl", b"C:\\models\\a.mtl", b"a.mtl a.mtl"])
+@pytest.mark.parametrize(
+    "library", [b"A.MTL", b"./a.mtl", rb".\a.mtl", b"C:\\models\\a.mtl", b"a.mtl a.mtl", b'"a.mtl"']
+)
 def test_a_material_file_is_found_as_it_was_meant(tmp_path: Path, library: bytes) -> None:
     found = collected(tmp_path, "newmtl wood\n", library=library)
     assert set(found.lines) == {"newmtl wood"}
@@ -67,6 +69,11 @@ def test_a_missing_material_file_is_told_with_the_nearest_name(tmp_path: Path) -
     (tmp_path / "chair.mtl").write_text("newmtl a\n")
     found = collect_materials(tmp_path / "chair.obj", [b"chiar.mtl"])
     assert found.notes == ["the material file 'chiar.mtl' is missing: plain gray is used. Did you mean 'chair.mtl'?"]
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_word(tmp_path: Path) -> None:
+    found = collected(tmp_path, "\N{ZERO WIDTH NO-BREAK SPACE}newmtl wood\n")
+    assert (found.lines, found.names) == (["newmtl wood"], {"wood"})
 
 
 def test_links_that_go_round_and_binary_material_files_are_no_files(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nsg_cluster.core.errors import DataError
-from nsg_cluster.objects.obj_text import ObjSummary, copy_obj
+from nsg_cluster.objects.obj_text import ObjSummary, copy_obj, libraries_of
 from tests.objects.shapes import box_obj
 
 
@@ -48,6 +48,7 @@ def test_a_copy_has_the_same_geometry_and_one_material_file(tmp_path: Path) -> N
         ("v 0 0 0\nf 1 -2 1\n", "a.obj:2: a face has the vertex -2, and 1 stand before it"),
         ("v 0 0 0\nf 0 1 1\n", "a.obj:2: a face has the vertex 0, and 1 stand before it"),
         ("v 0 0 0\nf a/b/c\n", "a.obj:2: 'f a/b/c' is no face: its corners must be whole numbers"),
+        ("v 0 0 0\nf 1 2 3\nv 1 0 0\nv 0 1 0\n", "a.obj:2: a face has the vertex 3, which stands after it; Blender"),
         ("just some text\n", "a.obj: has no faces (and 0 vertices)"),
     ],
 )
@@ -77,6 +78,22 @@ def test_negative_indices_continued_lines_and_faces_without_area_are_understood(
     assert found.faces == 2
     assert found.notes == ["2 faces have fewer than three different corners: left out"]
     assert "f -3  -2 -1\n" in copy
+
+
+def test_a_face_loses_the_coordinates_and_normals_that_are_not_there_and_stays(tmp_path: Path) -> None:
+    corners = "v 0 0 0\nv 1 0 0\nv 0 1 0\n"
+    text = corners + "vt 0 0\nvn 0 0 1\nf 1/1/1 2/9/1 3/1/1\nf 1//1 2//-2 3//1\nf 1/1/1 2/-1/-1 3/1/1\nf 1/x 2 3\n"
+    found, copy = copied(text, tmp_path)
+    assert copy.splitlines()[6:] == ["f 1 2 3", "f 1 2 3", "f 1/1/1 2/-1/-1 3/1/1", "f 1 2 3"]
+    assert found.notes == ["3 faces name texture coordinates or normals that are not there: left out"]
+    before, _ = copied(corners + "f 1/1 2/2 3/3\nvt 0 0\nvt 1 0\nvt 1 1\n", tmp_path)
+    assert before.notes == [], "all of them may stand after all faces"
+
+
+def test_a_byte_order_mark_hides_nothing(tmp_path: Path) -> None:
+    found, copy = copied("\N{ZERO WIDTH NO-BREAK SPACE}" + box_obj(), tmp_path)
+    assert found.libraries == libraries_of(tmp_path / "a.obj") == [b"box.mtl"]
+    assert copy.startswith("mtllib all.mtl\nv ")
 
 
 @given(st.binary(max_size=300))

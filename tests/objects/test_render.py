@@ -184,7 +184,7 @@ def test_textures_are_found_and_lost_or_broken_ones_told(tmp_path: Path) -> None
     (tmp_path / "box.mtl").write_text(mtl)
     result = render(settings(tmp_path / "box.obj", tmp_path / "out", lights="ambient", test_views=1, **FEW))
     assert any("'lost.png' of material 'back' is missing" in note for note in result.notes)
-    assert any("broken" in note or "texture_" in note for note in result.notes if "lost" not in note)
+    assert "the texture 'broken.png' cannot be read by Blender: the material's plain color is used" in result.notes
     image, found = picture(tmp_path / "out"), np.abs(points(tmp_path / "out")) / np.array(HALF)
     rows, columns = np.nonzero(np.isfinite(depth(tmp_path / "out")))
     front = (found[:, 2] > 0.999) & (found[:, :2].max(axis=1) < 0.8)
@@ -214,10 +214,22 @@ def test_faces_of_many_corners_and_colors_of_vertices_are_shown(tmp_path: Path) 
     assert middle[1:3].max() < 0.1
 
 
+def test_a_model_that_no_camera_sees_is_told_and_a_texture_that_blender_takes_for_a_film(tmp_path: Path) -> None:
+    model = write_box(tmp_path)
+    (tmp_path / "box.mtl").write_text(box_mtl().replace("Ks 0 0 0", "d 0\nmap_Kd wood.gif"))
+    PIL.Image.new("P", (4, 4)).save(tmp_path / "wood.gif")
+    texture, unseen = render(settings(model, tmp_path / "out", test_views=1, **FEW)).notes
+    assert texture == "the texture 'wood.gif' cannot be read by Blender: the material's plain color is used"
+    assert unseen.startswith("no view shows anything")
+
+
 def test_a_model_without_any_surface_is_a_sentence(tmp_path: Path) -> None:
     trimesh.PointCloud([[0.0, 0.0, 0.0], [1.0, 1.0, 1.0]]).export(tmp_path / "points.ply")
     with pytest.raises(DataError, match=r"points\.ply: it has no faces"):
         render(settings(tmp_path / "points.ply", tmp_path / "out", **FEW))
+    (tmp_path / "needle.obj").write_text("v 0.1 0 0\nv 1 1 1\nv 2.3 2.4444444 2.4444444\nf 1 2 3\n")
+    with pytest.raises(DataError, match=r"needle\.obj: its faces have no area"):
+        render(settings(tmp_path / "needle.obj", tmp_path / "out", **FEW))
 
 
 @pytest.mark.parametrize(

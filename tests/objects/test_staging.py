@@ -44,6 +44,17 @@ def test_a_name_with_blanks_and_a_newline_is_plain_for_blender(tmp_path: Path) -
     assert {file.name for file in (tmp_path / "scratch").iterdir()} == {"model.obj", "materials.mtl"}
 
 
+def test_a_material_that_no_file_has_is_told_with_the_nearest(tmp_path: Path) -> None:
+    (tmp_path / "scratch").mkdir()
+    model = write_box(tmp_path)
+    model.write_text(model.read_text().replace("usemtl top", "usemtl topp").replace("usemtl left", "usemtl sky"))
+    staged = stage(model, tmp_path / "scratch", max_faces=100)
+    assert staged.notes == ("the material 'sky' (and 1 others) is in no material file: plain gray is used.",)
+    (tmp_path / "scratch" / "materials.mtl").unlink()
+    model.write_text(model.read_text().replace("usemtl sky", "usemtl left"))
+    assert "Did you mean 'top'?" in stage(model, tmp_path / "scratch", max_faces=100).notes[0]
+
+
 @pytest.mark.parametrize("kind", ["gltf", "glb"])
 def test_a_gltf_without_its_buffer_is_refused_and_a_lost_texture_told(tmp_path: Path, kind: str) -> None:
     (tmp_path / "scratch").mkdir()
