@@ -12,10 +12,14 @@ from nsg_cluster.config.objects import SHAPENET_FILE, ObjectsData, model_name, s
 from nsg_cluster.core.errors import DataError, did_you_mean
 from nsg_cluster.core.logs import printable
 
-__all__ = ["FORMATS", "ModelFile", "find_models", "folders_of", "model_file"]
+__all__ = ["FORMATS", "TEXTURES_BESIDE", "ModelFile", "find_models", "folders_of", "model_file"]
 
 FORMATS = ("obj", "glb", "gltf", "ply", "stl")
+# Where exporters put textures, seen from above the folder of a model.
+TEXTURES_BESIDE = ("images", "textures")
 LISTS = (".txt", ".lst", ".csv")
+# Of the tables of splits that come with ShapeNet, among others.
+SHAPENET_COLUMNS = {"synsetId", "modelId"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +87,11 @@ def folders_of(data: ObjectsData, models: str | None) -> list[Path]:
 
 
 def _home(file: Path) -> Path:
-    """Return the folder that holds a model with its textures; ShapeNet has those in ``images`` beside ``models``."""
+    """Return the folder that holds a model with its textures, which ShapeNet and others have beside the model's own."""
     if file.is_dir():
         return file
-    return file.parents[1] if file.parts[-2:] == SHAPENET_FILE.parts else file.parent
+    has_textures = any((file.parent.parent / name).is_dir() for name in TEXTURES_BESIDE)
+    return file.parents[1] if has_textures or file.parts[-2:] == SHAPENET_FILE.parts else file.parent
 
 
 def _files(what: Path, *, seen: tuple[Path, ...]) -> Iterator[Path]:
@@ -121,24 +126,50 @@ def _below(folder: Path) -> Iterator[Path]:
 
 
 def _listed(file: Path, seen: tuple[Path, ...]) -> Iterator[Path]:
-    """Yield the models of a list. ``synset,model`` and ``synset/model`` are ShapeNet's own ways of writing one."""
+    """Yield the models of a list; one that is not there fails by itself, as a model without its file does.
+
+    ``synset,model`` and ``synset/model`` are ShapeNet's own ways of writing one; its tables have a head.
+
+    Raises:
+        DataError: The list cannot be read or names itself, or none of its models is there.
+    """
     if file.resolve() in seen:
         raise DataError(f"{_shown(file)}: the list names itself")
+    found: list[Path] = []
+    missing: list[str] = []
+    entries = list(_entries(file))
+    for number, entry in entries:
+        path = file.parent / Path(entry).expanduser()
+        try:
+            found += _files(path, seen=(*seen, file.resolve()))
+        except DataError as error:
+            told = f"{_shown(file)}:{number}: {error}"
+            if os.path.lexists(path):
+                raise DataError(told) from None
+            missing.append(told)
+            found.append(path)
+    if missing and len(missing) == len(entries):
+        raise DataError(missing[0])
+    yield from found
+
+
+def _entries(file: Path) -> Iterator[tuple[int, str]]:
+    """Yield number and path of each line of a list."""
     try:
-        lines = file.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+        lines = file.read_text(encoding="utf-8-sig", errors="surrogateescape").splitlines()
     except OSError as error:
         raise DataError(f"{_shown(file)}: cannot be read: {error.strerror}") from None
+    columns: list[int] = []
     for number, line in enumerate(lines, start=1):
         entry = line.partition("#")[0].strip()
-        if not entry:
-            continue
-        path = file.parent / Path(entry).expanduser()
-        if not path.exists() and "," in entry:
-            path = file.parent / "/".join(part.strip() for part in entry.split(","))
-        try:
-            yield from _files(path, seen=(*seen, file.resolve()))
-        except DataError as error:
-            raise DataError(f"{_shown(file)}:{number}: {error}") from None
+        words = [word.strip().strip('"') for word in entry.split(",")]
+        if not columns and set(words) >= SHAPENET_COLUMNS:
+            columns = [words.index("synsetId"), words.index("modelId")]
+        elif columns and len(words) > max(columns):
+            # Programs that take a synset for a number take away its zeros.
+            yield number, f"{words[columns[0]]:0>8}/{words[columns[1]]}"
+        elif entry:
+            yield number, entry if (file.parent / entry).exists() else "/".join(words)
 
 
 def _named(files: list[Path]) -> list[ModelFile]:

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from nsg_cluster.config.model_files import TEXTURES_BESIDE
 from nsg_cluster.core.errors import DataError, did_you_mean
 from nsg_cluster.core.logs import printable
 
@@ -21,7 +22,7 @@ __all__ = ["Materials", "collect_materials", "find_file"]
 MAX_BYTES = 64 << 20
 MAX_TEXTURES = 10_000
 # Where exporters put textures, seen from the folder of the material file. ShapeNet v2: ../images.
-TEXTURE_FOLDERS = ("", "images", "textures", "texture", "maps", "../images", "../textures")
+TEXTURE_FOLDERS = ("", "images", "textures", "texture", "maps", *(f"../{name}" for name in TEXTURES_BESIDE))
 _MAPS = """map_Ka map_Kd map_Ks map_Ke map_Ns map_d map_Tr map_Bump map_bump bump disp map_disp decal refl map_refl norm
 map_Pr map_Pm map_Ps"""
 MAPS = {name.lower(): name for name in _MAPS.split()}

@@ -20,9 +20,10 @@ from typing import IO
 from nsg_cluster.core.errors import DataError
 from nsg_cluster.core.logs import printable
 
-__all__ = ["ObjSummary", "copy_obj", "libraries_of"]
+__all__ = ["TOO_MANY", "ObjSummary", "copy_obj", "libraries_of"]
 
 MAX_LINE = 1 << 20
+TOO_MANY = "max_faces is {most}; raise it if the memory is there (about 1 kB for each face), or simplify the model"
 LOOKED_AT = 1 << 16
 # Squares of coordinates must be finite in single precision.
 LARGEST = 1e18
@@ -207,8 +208,7 @@ def _count_face(source: Path, number: int, corners: list[bytes], summary: ObjSum
     summary.faces += 1
     if summary.faces > max_faces:
         raise DataError(
-            f"{_shown(source)}:{number}: has more than {max_faces} faces, the limit of max_faces: "
-            f"raise it if the memory is there (about 1 kB for each face), or simplify the model"
+            f"{_shown(source)}:{number}: has more than {max_faces} faces: {TOO_MANY.format(most=max_faces)}"
         )
     return True
 

@@ -177,7 +177,8 @@ def _follow(
             notes.append(str(event["text"]))
         elif event["event"] == "texture":
             name = printable(staged.textures.get(event["name"], event["name"]))
-            notes.append(f"the texture '{name}' cannot be read by Blender: the material's plain color is used")
+            if not any(f"'{name}' is missing" in note for note in staged.notes):
+                notes.append(f"the texture '{name}' cannot be read by Blender: the material's plain color is used")
         elif event["event"] == "view":
             done += 1
             report(done)

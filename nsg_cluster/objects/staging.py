@@ -5,6 +5,7 @@ Blender runs on names without blanks, newlines and signs that it fills in, and o
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -14,12 +15,13 @@ from nsg_cluster.core.errors import DataError, did_you_mean
 from nsg_cluster.core.logs import printable
 from nsg_cluster.objects.gltf import Reference, document_of, references
 from nsg_cluster.objects.materials import Materials, collect_materials
-from nsg_cluster.objects.obj_text import ObjSummary, copy_obj
+from nsg_cluster.objects.obj_text import TOO_MANY, ObjSummary, copy_obj
 
 __all__ = ["Staged", "stage"]
 
 LIBRARY = "materials.mtl"
 GLB_HEADER = 12
+PLY_HEADER = 1 << 16
 STL_HEADER = 84
 STL_FACET = 50
 
@@ -54,12 +56,29 @@ def stage(model: Path, scratch: Path, *, max_faces: int) -> Staged:
         textures = {link: path.name for path, link in materials.textures.items()}
         return Staged(target, kind, notes, scratch, textures)
     CHECKS[kind](model)
+    _refuse_many(model, _faces(model, kind), max_faces)
     named = list(references(model, document_of(model))) if kind in {"glb", "gltf"} else []
     notes = tuple(_missing(model, named))
     if named:
         return Staged(model, kind, notes, scratch, {})  # it names its buffers and textures relative to itself
     target.symlink_to(model)
     return Staged(target, kind, notes, scratch, {})
+
+
+def _faces(model: Path, kind: str) -> int:
+    """Return the number of faces that the head of a file tells, none where it tells none."""
+    head = _head(model, PLY_HEADER)
+    if kind == "ply":
+        found = re.search(rb"^element\s+face\s+(\d{1,18})\s*$", head, re.MULTILINE)
+        return int(found[1]) if found else 0
+    if kind == "stl" and len(head) >= STL_HEADER and not _is_text(head[:STL_HEADER]):
+        return int(struct.unpack("<I", head[80:STL_HEADER])[0])
+    return 0
+
+
+def _refuse_many(model: Path, faces: int, most: int) -> None:
+    if faces > most:
+        raise DataError(f"{printable(str(model))}: has {faces} faces: {TOO_MANY.format(most=most)}")
 
 
 def _unknown(summary: ObjSummary, materials: Materials) -> Iterator[str]:
@@ -119,11 +138,16 @@ def _check_ply(model: Path) -> None:
 def _check_stl(model: Path) -> None:
     """Check that an .stl file is text, or as long as the number of its facets says."""
     head = _head(model, STL_HEADER)
-    if head.lstrip().startswith(b"solid") and b"\0" not in head:
+    if _is_text(head):
         return
     if len(head) < STL_HEADER:
         raise DataError(f"{printable(str(model))}: is no .stl file: {len(head)} bytes are too few")
     _check_size(model, STL_HEADER + STL_FACET * struct.unpack("<I", head[80:])[0])
+
+
+def _is_text(head: bytes) -> bool:
+    """Return whether an .stl file that begins so is text."""
+    return head.lstrip().startswith(b"solid") and b"\0" not in head
 
 
 def _check_size(model: Path, expected: int) -> None:

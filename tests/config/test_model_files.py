@@ -58,6 +58,17 @@ def test_a_list_names_models_as_paths_or_as_shapenet_does(shapenet: Path) -> Non
     ]
 
 
+def test_a_table_of_shapenet_names_its_models_by_two_of_its_columns(shapenet: Path) -> None:
+    rows = f"id,synsetId,subSynsetId,modelId,split\n1,{PLANE},{PLANE},3c,train\n2,{PLANE.lstrip('0')},x,1a,val\n"
+    (shapenet / "all.csv").write_text(rows)
+    assert [model.file.parts[-4:-2] for model in find_models(shapenet / "all.csv")] == [(PLANE, "3c"), (PLANE, "1a")]
+
+
+def test_a_listed_model_that_is_not_there_is_left_to_fail_by_itself(shapenet: Path) -> None:
+    (shapenet / "list.txt").write_text(f"{PLANE}/gone\n{PLANE}/1a\n")
+    assert [model.name for model in find_models(shapenet / "list.txt")] == ["gone", "1a"]
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [
@@ -94,6 +105,10 @@ def test_a_container_sees_the_textures_of_models_and_where_views_are_written(sha
     (shapenet / "list.txt").write_text(f"{PLANE}/1a\n03001627/1a\n")
     (shapenet / "views").mkdir()
     assert folders("", shapenet / "list.txt") == [shapenet, shapenet / "views"]
+    for name in ("cups/obj", "cups/textures", "pots/obj"):
+        (shapenet / name).mkdir(parents=True)
+    assert folders(shapenet / "cups/obj/cup.obj")[0] == shapenet / "cups"
+    assert folders(shapenet / "pots/obj/pot.obj")[0] == shapenet / "pots/obj"
 
 
 def test_names_with_blanks_and_newlines_become_safe(tmp_path: Path) -> None:

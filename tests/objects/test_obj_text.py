@@ -58,7 +58,7 @@ def test_a_broken_file_is_refused_with_the_line(tmp_path: Path, text: str | byte
 
 def test_a_gigantic_model_is_refused_before_blender_takes_all_memory(tmp_path: Path) -> None:
     told = refusal(box_obj(library=None), tmp_path, max_faces=3)
-    assert told.startswith("a.obj:12: has more than 3 faces, the limit of max_faces")
+    assert told.startswith("a.obj:12: has more than 3 faces: max_faces is 3; raise it if the memory")
 
 
 def test_a_line_without_end_is_no_obj_file(tmp_path: Path) -> None:

@@ -23,6 +23,12 @@ from tests.objects.shapes import write_box, write_gltf
         ("a.ply", b"solid", "is no .ply file"),
         ("a.stl", b"abc", "is no .stl file: 3 bytes are too few"),
         ("a.stl", b"\0" * 80 + struct.pack("<I", 10), "is cut short: 84 bytes of 584"),
+        (
+            "a.ply",
+            b"ply\nformat ascii 1.0\nelement vertex 3\nelement face 101\nend_header\n",
+            "has 101 faces: max_faces is",
+        ),
+        ("a.stl", b"\0" * 80 + struct.pack("<I", 200) + b"\0" * 10000, "has 200 faces: max_faces is 100; raise it if"),
         ("a.obj", b"", "is empty"),
     ],
 )
