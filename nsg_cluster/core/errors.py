@@ -32,6 +32,7 @@ __all__ = [
     "RunError",
     "StartError",
     "TrainingError",
+    "cure_of",
     "did_you_mean",
     "reason_of",
     "refusals_told",
@@ -99,6 +100,11 @@ def did_you_mean(word: str, allowed: Iterable[str]) -> str:
 def reason_of(error: Exception) -> str:
     """Return what an error says, without the number and the path that Python puts around the system's words."""
     return getattr(error, "strerror", None) or str(error)
+
+
+def cure_of(error: Exception, otherwise: str) -> str:
+    """Return what its user can do about a file that cannot be used: against a refusal of the file system, or else."""
+    return REFUSALS.get(getattr(error, "errno", None) or 0, otherwise)
 
 
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ import numpy as np
 import PIL.Image
 from jaxtyping import Bool, Float, UInt8
 
-from nsg_cluster.core.errors import DataError
+from nsg_cluster.core.errors import DataError, cure_of, reason_of
 
 __all__ = ["downsample", "encode_png", "image_size", "read_image", "read_images", "read_mask", "straight_alpha"]
 
@@ -44,7 +44,9 @@ def read_image(path: Path) -> UInt8[np.ndarray, "height width channels"]:
     except FileNotFoundError:
         raise DataError(f"{path}: there is no such image") from None
     except (OSError, SyntaxError, ValueError) as error:
-        raise DataError(f"{path}: the image cannot be read ({error}): copy or render it again") from None
+        raise DataError(
+            f"{path}: the image cannot be read ({reason_of(error)}): {cure_of(error, 'copy or render it again')}"
+        ) from None
 
 
 def read_mask(path: Path, width: int, height: int) -> Bool[np.ndarray, "height width"]:
@@ -61,7 +63,9 @@ def read_mask(path: Path, width: int, height: int) -> Bool[np.ndarray, "height w
     except FileNotFoundError:
         raise DataError(f"{path}: there is no such mask: copy it there, or remove mask_path") from None
     except (OSError, SyntaxError, ValueError) as error:
-        raise DataError(f"{path}: the mask cannot be read ({error}): copy or make it again") from None
+        raise DataError(
+            f"{path}: the mask cannot be read ({reason_of(error)}): {cure_of(error, 'copy or make it again')}"
+        ) from None
     if not shown.any():
         raise DataError(f"{path}: the mask is black everywhere, which leaves nothing of its image: remove that frame")
     return shown
@@ -77,7 +81,9 @@ def image_size(path: Path) -> tuple[int, int]:
         with PIL.Image.open(path) as image:
             return image.width, image.height
     except (OSError, SyntaxError, ValueError) as error:
-        raise DataError(f"{path}: the image cannot be read ({error}): copy or render it again") from None
+        raise DataError(
+            f"{path}: the image cannot be read ({reason_of(error)}): {cure_of(error, 'copy or render it again')}"
+        ) from None
 
 
 def read_images(

@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from nsg_cluster.core.errors import RunError, reason_of, refusals_told
+from nsg_cluster.core.errors import RunError, cure_of, reason_of, refusals_told
 
 
 def test_what_a_file_system_refuses_is_a_sentence_wherever_it_is_met() -> None:
@@ -27,3 +27,10 @@ def test_other_errors_of_the_system_stay_faults_of_ours(error: OSError) -> None:
 def test_a_reason_has_neither_the_number_nor_the_path_of_the_systems_error() -> None:
     assert reason_of(IsADirectoryError(errno.EISDIR, "Is a directory", "/x")) == "Is a directory"
     assert reason_of(ValueError("not a number")) == "not a number"
+
+
+def test_a_file_that_may_not_be_read_need_not_be_copied_again() -> None:
+    assert cure_of(PermissionError(errno.EACCES, "Permission denied", "/x"), "copy it again").startswith(
+        "ask its owner"
+    )
+    assert cure_of(OSError("image file is truncated"), "copy it again") == "copy it again"

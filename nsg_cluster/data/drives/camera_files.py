@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Shaped, UInt8
 from torch import Tensor
 
-from nsg_cluster.core.errors import DataError
+from nsg_cluster.core.errors import DataError, cure_of, reason_of
 from nsg_cluster.data.images import downsample, read_image
 from nsg_cluster.geometry.cameras import Cameras
 
@@ -34,7 +34,9 @@ def image_size(files: Sequence[Path], told: tuple[int, int] | None, *, where: st
         with PIL.Image.open(present) as image:
             size: tuple[int, int] = image.size
     except (OSError, SyntaxError, ValueError) as error:
-        raise DataError(f"{present}: the image cannot be read ({error}): copy it again") from None
+        raise DataError(
+            f"{present}: the image cannot be read ({reason_of(error)}): {cure_of(error, 'copy it again')}"
+        ) from None
     if told is not None and tuple(told) != size:
         raise DataError(f"data.image_size says {told[0]}x{told[1]} and {present} is {size[0]}x{size[1]}; leave it out")
     return size

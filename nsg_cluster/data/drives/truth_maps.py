@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float, Int16
 from torch import Tensor
 
-from nsg_cluster.core.errors import DataError
+from nsg_cluster.core.errors import DataError, cure_of, reason_of
 from nsg_cluster.data.drives.camera_files import sampled
 from nsg_cluster.geometry.cameras import Cameras
 
@@ -118,4 +118,6 @@ def _read(file: Path, mode: str | None) -> np.ndarray:
         with PIL.Image.open(file) as image:
             return np.array(image if mode is None else image.convert(mode))
     except (OSError, SyntaxError, ValueError) as error:
-        raise DataError(f"{file}: the image cannot be read ({error}): copy it again") from None
+        raise DataError(
+            f"{file}: the image cannot be read ({reason_of(error)}): {cure_of(error, 'copy it again')}"
+        ) from None
