@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -10,10 +11,14 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from nsg_cluster.data.procedural.surroundings import light_from
+from nsg_cluster.fields.grouped import he_layer
+from nsg_cluster.fields.nerf import encode
 from nsg_cluster.fields.reflections import DirectionalEncoding, ReflectedColors
 from nsg_cluster.fields.tone import srgb
 from nsg_cluster.geometry.normals import reflected
 from nsg_cluster.geometry.rotations import rotated
+from nsg_cluster.ops.frequency import frequency_encode
 from nsg_cluster.ops.reference.encode import spherical_harmonics
 
 ORDERS = (1, 2, 4, 8, 16)
@@ -177,3 +182,48 @@ def test_noise_is_put_on_the_bottleneck_and_is_that_of_the_generator() -> None:
     assert torch.equal(drawn[0], drawn[1]) and not torch.equal(drawn[0], drawn[2])
     assert torch.equal(noisy(*told), quiet(*told))
     assert torch.equal(quiet(*told, generator=torch.Generator().manual_seed(1)), quiet(*told))
+
+
+def metal_ball(eyes: Tensor, count: int, seed: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Return points of a ball of metal, the directions in which far eyes see them, and the colors that they see."""
+    points = some_directions(count, seed=seed)
+    owners = torch.randint(len(eyes), (count,), generator=torch.Generator().manual_seed(seed))
+    directions = -eyes[owners]
+    points = torch.where(((points * directions).sum(dim=1) > 0)[:, None], -points, points)
+    light = light_from(reflected(directions, points).double().numpy(), 0.0)
+    return points, directions, srgb(torch.from_numpy(light).float()).clamp(0, 1)
+
+
+class ByView(torch.nn.Module):
+    """Color by the direction of view, as wide and deep as `colors`, told normals as well."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        sizes = [12 + 27 + 3, 32, 32, 3]
+        self.layers = torch.nn.ModuleList(he_layer(*pair) for pair in itertools.pairwise(sizes))
+
+    def forward(self, features: Tensor, directions: Tensor, normals: Tensor) -> Tensor:
+        hidden = torch.cat([features, encode(directions, 4), normals], dim=1)
+        for layer in list(self.layers)[:-1]:
+            hidden = torch.relu(layer(hidden, [len(hidden)]))
+        return torch.sigmoid(self.layers[-1](hidden, [len(hidden)]))
+
+
+def held_out_error(made: torch.nn.Module) -> float:
+    """Train on what eight eyes see of a ball of metal, and return the squared error of what others see."""
+    eyes, others = some_directions(8, seed=4), some_directions(40, seed=5)
+    optimizer = torch.optim.Adam(made.parameters(), lr=5e-3)
+    for step in range(250):
+        points, directions, truth = metal_ball(eyes, 256, seed=step)
+        optimizer.zero_grad()
+        torch.autograd.backward((made(frequency_encode(points, 2), directions, points) - truth).square().mean())
+        optimizer.step()
+    points, directions, truth = metal_ball(others, 2000, seed=999)
+    with torch.no_grad():
+        return float((made(frequency_encode(points, 2), directions, points) - truth).square().mean())
+
+
+def test_a_mirror_seen_from_a_few_sides_is_known_from_the_others() -> None:
+    reflecting, by_view = held_out_error(colors(width=32, hidden_layers=2, levels=5)), held_out_error(ByView())
+    assert reflecting < 0.2 * by_view
