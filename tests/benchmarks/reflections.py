@@ -1,7 +1,7 @@
 """Shiny surfaces: colors by the direction of view and by the reflected direction, after the same CPU-seconds.
 
 The metal scene and the network of ``configs/models/mipnerf360_small``: as it is, with predicted normals, and with
-colors that go by the direction reflected at these (Ref-NeRF).
+colors that go by the direction reflected at these (Ref-NeRF) or at the normals of the density.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from tests.benchmarks.models import experiment
 BUDGET_S = 300.0
 KINDS: dict[str, dict[str, Any]] = {
     "view": {},
-    "view, normals": {"normals": "predicted"},
-    "reflections": {"normals": "predicted", "reflections": {"color_layers": 4}},
+    "view, predicted normals": {"normals": "predicted"},
+    "reflections, predicted normals": {"normals": "predicted", "reflections": {"color_layers": 4}},
+    "reflections, normals of the density": {"normals": "density", "reflections": {"color_layers": 4}},
 }
 
 
