@@ -95,9 +95,14 @@ def write_json(path: Path | str, obj: object) -> None:
 
 def _to_json(obj: object, *, indent: int | None = None) -> str:
     try:
-        return json.dumps(obj, allow_nan=False, ensure_ascii=False, indent=indent)
+        text = json.dumps(obj, allow_nan=False, ensure_ascii=False, indent=indent)
     except ValueError:
-        return json.dumps(_finite(obj), allow_nan=False, ensure_ascii=False, indent=indent)
+        text = json.dumps(obj := _finite(obj), allow_nan=False, ensure_ascii=False, indent=indent)
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # a file name whose bytes are no UTF-8
+        return json.dumps(obj, allow_nan=False, indent=indent)
+    return text
 
 
 def _finite(obj: object) -> object:

@@ -117,6 +117,14 @@ def test_a_folder_that_refuses_or_is_missing_is_named(tmp_path: Path) -> None:
         append_jsonl("/dev/full", {})
 
 
+def test_a_file_name_that_is_no_utf_8_comes_back_as_it_was(tmp_path: Path) -> None:
+    name = os.fsdecode(b"b\xe4r.obj")
+    write_json(tmp_path / "x.json", {"model": name, "psnr": float("nan")})
+    assert read_json(tmp_path / "x.json") == {"model": name, "psnr": None}
+    append_jsonl(tmp_path / "x.jsonl", {"model": name})
+    assert read_jsonl(tmp_path / "x.jsonl") == [{"model": name}]
+
+
 def test_numbers_that_json_lacks_become_null(tmp_path: Path) -> None:
     path = tmp_path / "x.json"
     write_json(path, {"loss": float("nan"), "psnr": [float("inf"), 1.5], "name": "ü"})
