@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ def check_still(experiment: Experiment, folder: Path, views: int, *, as_json: bo
     from nsg_cluster.data.photographs.report import inside_of, report_on_still
 
     scene = load_scene(experiment.data)
+    scene = replace(scene, notes=(*scene.notes, *_state_of_views(experiment)))
     report = report_on_still(experiment.model, scene)
     shown = {f"view_{name}": png for name, png in box_in_views(scene, views).items()}
     drawn = {"cameras": plans(scene, inside_of(experiment.model, scene)), **shown}
@@ -37,6 +39,15 @@ def check_still(experiment: Experiment, folder: Path, views: int, *, as_json: bo
     else:
         click.echo("\n".join([*_told(report), *map(str, paths)]))
     return 0
+
+
+def _state_of_views(experiment: Experiment) -> list[str]:
+    """Return what there is to say of rendered views whose model or settings are others by now."""
+    from nsg_cluster.config.objects import ObjectsData
+    from nsg_cluster.objects.records import state_note
+
+    note = state_note(experiment.data) if isinstance(experiment.data, ObjectsData) else None
+    return [note] if note else []
 
 
 def _told(report: StillReport) -> list[str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 __all__ = ["CHECKOUT", "ObjectPaths", "RunPaths", "StoragePaths", "TaskPaths"]
 
-CHECKOUT = "checkout"
+CHECKOUT = "nsg_checkout.txt"
 
 
 @dataclass(frozen=True, slots=True)

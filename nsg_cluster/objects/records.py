@@ -6,14 +6,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from nsg_cluster.config.model_files import model_file
 from nsg_cluster.config.objects import NOT_OF_THE_VIEWS, ObjectsData
-from nsg_cluster.core.errors import RunError
+from nsg_cluster.core.errors import DataError, RunError
 from nsg_cluster.core.files import read_json
 from nsg_cluster.core.logs import printable
 from nsg_cluster.core.paths import ObjectPaths
 from nsg_cluster.objects.sources import sources_of
 
-__all__ = ["Record", "age_notes", "describe", "difference", "read_record"]
+__all__ = ["Record", "age_notes", "describe", "difference", "read_record", "state_note"]
 
 Record = dict[str, Any]
 # Counts up when the same model with the same settings comes to look otherwise.
@@ -55,6 +56,16 @@ def difference(found: Record, wanted: Record, paths: ObjectPaths) -> str | None:
     if found.get("complete") or _rendering(found) == wanted["rendering"]:
         return None
     return "another version of nsg_cluster, which renders in another way, and not all of them are there"
+
+
+def state_note(data: ObjectsData) -> str | None:
+    """Return what there is to say of views that are of something else than a run would render by now."""
+    paths = ObjectPaths(data.folder)
+    try:
+        other = difference(read_record(paths) or {}, describe(data, model_file(Path(data.model))), paths)
+    except DataError as error:
+        return str(error)
+    return other and f"these are views of {other}: 'launch.py data render-objects … --again' replaces them"
 
 
 def age_notes(found: Record, wanted: Record) -> list[str]:

@@ -11,7 +11,7 @@ import pytest
 
 from nsg_cluster.core.paths import ObjectPaths
 from nsg_cluster.objects import records
-from nsg_cluster.objects.records import Record, age_notes, describe, difference, read_record
+from nsg_cluster.objects.records import Record, age_notes, describe, difference, read_record, state_note
 from tests.objects.shapes import settings, write_box
 
 
@@ -110,6 +110,16 @@ def test_views_of_an_older_version_are_not_taken_where_a_texture_is_newer(model:
     said = difference(read_record(paths) or {}, record(model), paths)
     assert said is not None
     assert "'wood.png' is newer than they are" in said
+
+
+def test_what_a_check_says_of_views_whose_model_has_changed_or_is_gone(model: Path) -> None:
+    written(model, record(model))
+    data = settings(model, model.parent / "out")
+    assert state_note(data) is None
+    (model.parent / "wood.png").write_bytes(b"elm")
+    assert str(state_note(data)).startswith("these are views of an older state of this model: 'wood.png' has changed: ")
+    model.unlink()
+    assert str(state_note(data)).startswith(f"{model}: there is no such file")
 
 
 def test_another_way_of_rendering_is_told_of_finished_views_and_never_mixed(
