@@ -6,11 +6,13 @@ import hashlib
 import os
 import re
 import signal
+from typing import Any
 
 import pytest
 
 from nsg_cluster.core.errors import ConfigError
 from nsg_cluster.core.paths import RunPaths
+from nsg_cluster.executor import local
 from nsg_cluster.runs.control import resubmit
 from nsg_cluster.runs.find import all_runs
 from nsg_cluster.runs.submit import make_plan, submit
@@ -99,8 +101,15 @@ def test_each_attempt_has_the_data_copied_anew_and_finds_the_results_so_far(site
     assert not list((site.scratch / "jobs").iterdir())
 
 
-def test_a_task_whose_data_cannot_be_copied_fails_with_a_sentence_before_it_starts(site: Site) -> None:
-    site.data.rename(site.bench.root / "moved")
+def test_a_task_whose_data_cannot_be_copied_fails_with_a_sentence_before_it_starts(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def launch_without_data(*arguments: Any) -> None:
+        site.data.rename(site.bench.root / "moved")
+        launch(*arguments)
+
+    launch = local.launch
+    monkeypatch.setattr(local, "launch", launch_without_data)
     run = site.submit("reads")
     status = site.bench.wait(run).tasks[0].status
     assert (status.state, status.exit_status) == ("failed", 2)
