@@ -51,7 +51,7 @@ def image() -> None:
     "--builder",
     type=click.Choice(["definition", "docker-archive", "oci", "file"]),
     help="definition converts a Dockerfile, docker-archive takes what docker save wrote, oci lets SingularityCE build "
-    "one, file takes a definition. Default: told by the file's name.",
+    "one, file takes a definition. Default: by the file's name.",
 )
 @click.option(
     "--build-option",
@@ -76,8 +76,8 @@ def build(*, recipe: Path, site: str | None, as_job: bool, force: bool, as_json:
       python launch.py image build docker/Dockerfile --site abci3 --as-job
       python launch.py image build docker/Dockerfile.cpu --base debian:bookworm-slim=base.sif --wheels wheels
 
-    What a Dockerfile says and an image cannot is told line by line. The build happens on this machine's own disk; the
-    image is copied to <storage>/images when it is whole. If nothing has changed since, nothing is built.
+    What a Dockerfile says and an image cannot express is reported line by line. The build happens on this machine's own
+    disk; the image is copied to <storage>/images when it is whole. If nothing has changed since, nothing is built.
 
     Exit status: 0 built or there already, 2 it cannot be built.
     """
