@@ -77,7 +77,7 @@ def command() -> None:
 
     An experiment is what to compute: a YAML file. A run is an experiment that was submitted: a folder under
     <storage>/runs, named by its id, a unique prefix of it, its folder, or @last. The storage is the folder in which the
-    command runs, unless NSG_STORAGE or ~/.config/nsg_cluster/config.yaml says otherwise.
+    command runs, unless a site (--site), NSG_STORAGE or ~/.config/nsg_cluster/config.yaml names another one.
 
     Exit status of every verb: 0 done, 1 a task failed, 2 a mistake that you can correct, 130 interrupted.
     """
