@@ -43,6 +43,6 @@ def test_the_package_that_a_run_keeps_is_whole_and_holds_no_compiled_files(tmp_p
     keep_source(run)
     here = Path(__file__).resolve().parents[2] / "nsg_cluster"
     kept = {path.relative_to(run.source) for path in run.source.rglob("*") if path.is_file()}
-    assert kept == {
-        path.relative_to(here.parent) for path in here.rglob("*") if path.is_file() and path.suffix != ".pyc"
-    }
+    package = {path.relative_to(here.parent) for path in here.rglob("*") if path.is_file() and path.suffix != ".pyc"}
+    assert kept == package | {run.checkout.relative_to(run.source)}
+    assert run.checkout.read_bytes() == os.fsencode(here.parent), "what is found by it lies beside the package"
