@@ -69,7 +69,7 @@ class MipFieldConfig(Config):
     normals: Literal["untrained", "density", "predicted"] = "untrained"
     """Which normals ``train.loss.orientation`` turns towards the cameras: none, those of the density (the direction in
     which it falls quickest), or those that a head of its own predicts, which ``train.loss.predicted_normals`` ties to
-    the density's and which are smoother (Ref-NeRF, section 4). A step takes about one and a half times as long."""
+    the density's and which are smoother (Ref-NeRF, section 4). A step takes one and a half to two times as long."""
     reflections: ReflectionsConfig | None = None
     """Color by the reflected direction instead of the direction of view, ``{}`` for Ref-NeRF's way; not by default.
     Light is reflected at ``normals``: ``predicted`` as in Ref-NeRF, or ``density``."""

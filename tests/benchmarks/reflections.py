@@ -13,7 +13,7 @@ from nsg_cluster.config.schema import Experiment
 from tests.benchmarks.budget import spend
 from tests.benchmarks.models import experiment
 
-BUDGET_S = 300.0
+BUDGET_S = 400.0
 KINDS: dict[str, dict[str, Any]] = {
     "view": {},
     "view, predicted normals": {"normals": "predicted"},
