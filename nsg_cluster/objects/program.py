@@ -102,7 +102,7 @@ def _there() -> Iterator[Blender]:
     # An image that shows the checkout has another system than the one which that Blender was made for.
     for neighbor in (Path(f"{sys.prefix}-render"), *([] if image_here() else [made_here()])):
         program = neighbor / "bin" / "python"
-        if any(neighbor.glob("lib/python3*/site-packages/bpy")) and program.exists():
+        if any(neighbor.glob("lib/python3*/site-packages/bpy")) and os.access(program, os.X_OK):
             yield Blender(program, is_python=True, version=_version_of_python(program))
     if on_path := shutil.which("blender"):
         yield Blender(Path(on_path), is_python=False, version=_version_of_program(on_path))

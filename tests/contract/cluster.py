@@ -86,7 +86,8 @@ class ClusterContract(ExecutorContract):
 
     def test_doctor_finds_the_scheduler_and_what_the_file_of_a_site_gets_wrong(self, person: UserOfCluster) -> None:
         def checks(site: str) -> dict[str, dict[str, Any]]:
-            _, out, _ = person.command(["doctor", "--site", site, "--json"], person.variables, person.root)
+            _, out, err = person.command(["doctor", "--site", site, "--json"], person.variables, person.root)
+            assert out, err
             return {check["name"]: check for check in json.loads(out)["checks"]}
 
         found = checks(person.site)

@@ -65,6 +65,13 @@ def test_a_blender_on_path_is_used_and_the_environment_beside_this_one_goes_befo
     assert found.command(Path("/tmp/job.json"))[1] == "-I"
 
 
+def test_an_environment_that_this_user_may_not_run_is_passed_over(bare: Path) -> None:
+    # As of a checkout of somebody else, whose Python lies in a closed home.
+    library(bare.parent / "env-render").chmod(0o644)
+    on_path = program(bare / "blender", "echo Blender 4.2.1")
+    assert find_blender().program == on_path
+
+
 def test_the_variable_names_a_python_or_a_program_and_goes_first(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program(bare / "blender")
     for name, is_python in (("python3.11", True), ("blender-4.5", False)):
