@@ -5,8 +5,7 @@ from __future__ import annotations
 import builtins
 import queue
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from nsg_cluster.core.paths import TaskPaths
 from nsg_cluster.core.signals import StopSignal
 from nsg_cluster.viewer import server
 from nsg_cluster.viewer.showing import Showing
+from tests.contract.runs import until
 from tests.viewer.conftest import Halfway
 from tests.viewer.test_showing import view_of
 
@@ -51,14 +51,6 @@ def served(showing: Showing) -> Iterator[str]:
     finally:
         stop.request("cancel")
         thread.join()
-
-
-def until(condition: Callable[[], bool], what: str) -> None:
-    """Wait for what a browser shows."""
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline, f"waited in vain for {what}"
-        time.sleep(0.3)
 
 
 def test_the_page_shows_the_scene_from_where_one_goes_and_its_newest_checkpoint(halfway: Made, tmp_path: Path) -> None:
